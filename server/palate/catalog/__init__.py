@@ -1,0 +1,1 @@
+"""Tracks, genres and the snapshot file that they are served from."""

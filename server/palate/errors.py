@@ -1,0 +1,102 @@
+"""Everything that palate raises on purpose, named by the reaction that it asks for.
+
+    PalateError
+    ├── InvalidField         correct the request
+    ├── NotFound             name something that exists
+    ├── StrategyFailed       ask without naming the strategy, or mend it
+    ├── Overloaded           try again later
+    ├── StoreUnavailable     try again later
+    ├── Unauthenticated      send credentials
+    ├── PermissionDenied     ask for the role
+    ├── ConfigError          mend the configuration file or the environment
+    └── CatalogError         build or name another catalog
+
+`palate.rpc.errors` holds the one table that turns them into gRPC statuses. Errors of the libraries
+underneath are translated where they are met, always with `from`.
+"""
+
+__all__ = [
+    "CatalogError",
+    "ConfigError",
+    "InvalidField",
+    "NotFound",
+    "Overloaded",
+    "PalateError",
+    "PermissionDenied",
+    "StoreUnavailable",
+    "StrategyFailed",
+    "Unauthenticated",
+]
+
+
+class PalateError(Exception):
+    """The root of everything that palate raises on purpose."""
+
+
+class InvalidField(PalateError):
+    """A field of a request is malformed.
+
+    Args:
+        path: The field's path, such as ``requests[3].track_id``.
+        description: What is wrong and what would be right.
+    """
+
+    def __init__(self, path: str, description: str) -> None:
+        super().__init__(f"{path}: {description}")
+        self.path = path
+        self.description = description
+
+
+class NotFound(PalateError):
+    """Something that was named does not exist.
+
+    Args:
+        kind: What was looked for: ``"track"``, ``"strategy"``, ``"profile"``, ``"taste"``, ``"feedback"``
+            or ``"model"``.
+        name: The name that was not found.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is no {kind} {name!r}")
+        self.kind = kind
+        self.name = name
+
+
+class StrategyFailed(PalateError):
+    """A strategy that the caller named broke or ran out of time.
+
+    Args:
+        strategy: The strategy's name.
+        version: The version of the distribution that brings it.
+        why: What happened.
+    """
+
+    def __init__(self, strategy: str, version: str, why: str) -> None:
+        super().__init__(f"strategy {strategy!r} ({version}) failed: {why}")
+        self.strategy = strategy
+        self.version = version
+        self.why = why
+
+
+class Overloaded(PalateError):
+    """The server has as many calls in hand as it takes; nothing was done for this one."""
+
+
+class StoreUnavailable(PalateError):
+    """The store cannot be reached, is locked for too long or cannot be written; nothing was changed."""
+
+
+class Unauthenticated(PalateError):
+    """The call carries no credentials, or wrong ones."""
+
+
+class PermissionDenied(PalateError):
+    """The credentials do not include the role that the method needs."""
+
+
+class ConfigError(PalateError):
+    """The configuration cannot be used."""
+
+
+class CatalogError(PalateError):
+    """A catalog file is missing, damaged, of another version or holds impossible values."""

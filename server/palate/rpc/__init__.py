@@ -1,0 +1,1 @@
+"""The public contract over gRPC: convert, call, convert back."""

@@ -1,0 +1,1 @@
+"""What palate does for its callers, one module per use."""

@@ -1,0 +1,1 @@
+"""Suites and fixtures for those who extend palate."""
