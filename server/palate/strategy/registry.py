@@ -1,0 +1,299 @@
+"""Which strategies there are: found by entry point, checked, configured and put on the ladder.
+
+Installed distributions name their strategies in the entry-point group ``palate.strategies``; palate's own come
+the same way. A strategy that cannot be used is kept with the reason; it takes the server down only where the
+operator requires it.
+"""
+
+import enum
+import fnmatch
+import functools
+import inspect
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, is_dataclass, replace
+from importlib.metadata import EntryPoint
+from importlib.metadata import entry_points as scan
+from itertools import pairwise
+from typing import Any, Final, Self
+
+import structlog
+
+from palate.errors import ConfigError, NotFound
+from palate.strategy.contract import Stage, Strategy
+from palate.strategy.options import build_config
+from palate.suggestion import suggestion
+
+__all__ = ["GROUP", "Registered", "Registry", "StrategyState", "installed"]
+
+GROUP: Final = "palate.strategies"
+"""The entry-point group."""
+
+_log = structlog.get_logger(__name__)
+
+
+class StrategyState(enum.IntEnum):
+    """What became of an installed strategy; the numbers are those of the public contract."""
+
+    LOADED = 1
+    FAILED = 2
+    NOT_ALLOWED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One installed strategy.
+
+    Attributes:
+        name: The name of its entry point.
+        distribution: The distribution that brings it.
+        version: The version of that distribution.
+        state: What became of it.
+        reason: Why it is not loaded; empty when it is.
+        strategy: The strategy; None unless it is loaded.
+        stage: From where it applies; None when it answers only by name or is not loaded.
+        ladder_position: Its place on the ladder, from 1 for the lowest; 0 when it stands on none.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: StrategyState
+    reason: str = ""
+    strategy: Strategy | None = None
+    stage: Stage | None = None
+    ladder_position: int = 0
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What every line of the log about it says: strategy, distribution and version."""
+        return {"strategy": self.name, "distribution": self.distribution, "version": self.version}
+
+    def __str__(self) -> str:
+        return f"strategy {self.name!r} of {self.distribution} {self.version}"
+
+
+class Registry:
+    """All installed strategies by name, and the ladder that the loaded ones form.
+
+    Args:
+        strategies: At most one of each name. Their ladder positions are worked out anew.
+
+    Attributes:
+        ladder: The loaded strategies that have a stage, lowest first.
+
+    Raises:
+        ConfigError: When two strategies have the same stage, since nobody could say which of them is meant,
+            or when none admits every profile, since a listener must always get a slate.
+    """
+
+    def __init__(self, strategies: Iterable[Registered]) -> None:
+        by_name = sorted(strategies, key=lambda registered: registered.name)
+        staged = [(each.stage, each) for each in by_name if each.strategy is not None and each.stage is not None]
+        staged.sort(key=lambda rung: (rung[0].min_confidence, rung[0].min_interactions))
+        _refuse_equal_stages(staged)
+        self.ladder: Final = tuple(replace(each, ladder_position=n) for n, (_, each) in enumerate(staged, start=1))
+        if not staged or staged[0][0] != Stage(0.0, 0):
+            raise ConfigError(_no_lowest_rung(by_name))
+        self._by_name: Final = {each.name: each for each in self.ladder}
+        for each in by_name:
+            self._by_name.setdefault(each.name, each)
+
+    @classmethod
+    def load(
+        cls,
+        options: Mapping[str, Mapping[str, object]],
+        ladder: Mapping[str, Stage],
+        allow: Sequence[str] = ("*",),
+        required: Collection[str] = (),
+        entry_points: Iterable[EntryPoint] | None = None,
+    ) -> Self:
+        """Load every installed strategy that is allowed.
+
+        Names are read first and filtered by the allow-list; only what passes is imported.
+
+        Args:
+            options: For each strategy the operator's table; the others get their defaults.
+            ladder: Stages that replace the strategies' own.
+            allow: Names that may be loaded, with shell-style wildcards.
+            required: Names without which the server must not start.
+            entry_points: What is installed; found by `installed` when None.
+
+        Raises:
+            ConfigError: For a mistake of the operator: two distributions that bring the same name, names that
+                nothing installed has, options that a strategy refuses, a required strategy that is not
+                loaded, or a ladder that cannot stand.
+        """
+        found = sorted(installed() if entry_points is None else entry_points, key=lambda each: each.name)
+        _refuse_duplicates(found)
+        names = [each.name for each in found]
+        _refuse_unknown("strategies.options", options, names)
+        _refuse_unknown("ladder", ladder, names)
+        _refuse_unknown("strategies.required", required, names)
+        _refuse_unknown("strategies.allow", [one for one in allow if not fnmatch.filter(names, one)], names)
+        strategies = [_register(each, options, ladder, allow) for each in found]
+        for each in strategies:
+            if each.name in required and each.strategy is None:
+                raise ConfigError(f"{each} is required and is not loaded: {each.reason}")
+        return cls(strategies)
+
+    def listing(self) -> tuple[Registered, ...]:
+        """Return all that is installed: the ladder from the bottom up, then the others by name."""
+        return tuple(self._by_name.values())
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the loaded strategies, in the order of `listing`."""
+        return tuple(each.name for each in self.listing() if each.state is StrategyState.LOADED)
+
+    def get(self, name: str) -> Registered:
+        """Return an installed strategy that is allowed, loaded or not. NotFound when there is none."""
+        registered = self._by_name.get(name)
+        if registered is None or registered.state is StrategyState.NOT_ALLOWED:
+            raise NotFound("strategy", name)
+        return registered
+
+
+@functools.cache
+def installed() -> tuple[EntryPoint, ...]:
+    """Return the entry points of all strategies. The scan takes milliseconds, so it is done once a process."""
+    return tuple(scan(group=GROUP))
+
+
+class _Unusable(Exception):
+    """A plugin's own fault, in words for the operator."""
+
+
+def _register(
+    entry_point: EntryPoint,
+    options: Mapping[str, Mapping[str, object]],
+    ladder: Mapping[str, Stage],
+    allow: Sequence[str],
+) -> Registered:
+    name = entry_point.name
+    blank = Registered(name, *_origin(entry_point), StrategyState.FAILED)
+    if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
+        return replace(blank, state=StrategyState.NOT_ALLOWED, reason="strategies.allow leaves it out")
+    try:
+        plugin = _import(entry_point)
+        config = _configure(plugin, name, options)
+        strategy = _construct(plugin, config)
+    except _Unusable as error:
+        _log.error("strategy failed to load", **blank.identity, reason=str(error), exc_info=error.__cause__)
+        return replace(blank, reason=str(error))
+    return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=ladder.get(name, plugin.stage))
+
+
+def _origin(entry_point: EntryPoint) -> tuple[str, str]:
+    """Return name and version of the distribution that brings an entry point."""
+    if entry_point.dist is None:
+        return "an unknown distribution", "unknown"
+    return entry_point.dist.name, entry_point.dist.version
+
+
+@contextmanager
+def _blaming(step: str, passing: type[Exception] = _Unusable) -> Iterator[None]:
+    """Turn whatever a plugin raises in a step of loading it into the reason why it cannot be used."""
+    try:
+        yield
+    except (_Unusable, passing):
+        raise
+    except (Exception, SystemExit) as error:  # third-party code may raise anything, and may try to exit
+        raise _Unusable(f"{step} raised {type(error).__name__}: {error}") from error
+
+
+def _import(entry_point: EntryPoint) -> type[Strategy]:
+    with _blaming(f"importing {entry_point.value}"):
+        plugin = entry_point.load()
+    with _blaming(f"checking {entry_point.value}"):
+        _check_class(plugin, entry_point.value)
+    checked: type[Strategy] = plugin
+    return checked
+
+
+def _check_class(plugin: Any, name: str) -> None:
+    if not isinstance(plugin, type):
+        raise _Unusable(f"{name} is not a class")
+    lacking = [each for each in ("config_type", "stage", "recommend", "score") if not _brings(plugin, each)]
+    if lacking:
+        raise _Unusable(f"{name} lacks {', '.join(lacking)}; see palate.strategy.Strategy")
+    config_type = plugin.config_type  # type: ignore[attr-defined]  # it was looked for above
+    if not (isinstance(config_type, type) and is_dataclass(config_type) and config_type.__dataclass_params__.frozen):  # type: ignore[attr-defined]  # every dataclass has them
+        raise _Unusable(f"{name} has the config_type {config_type!r}, which is not a frozen dataclass")
+    stage = plugin.stage  # type: ignore[attr-defined]  # it was looked for above
+    if stage is None:
+        return
+    if not isinstance(stage, Stage):
+        raise _Unusable(f"{name} has the stage {stage!r}, which is neither a palate.strategy.Stage nor None")
+    if not (0 <= stage.min_confidence < 1 and stage.min_interactions >= 0):
+        raise _Unusable(f"{name} has {stage}; min_confidence must be in [0, 1) and min_interactions at least 0")
+
+
+def _brings(plugin: Any, name: str) -> bool:
+    """Return whether a class has an attribute of its own, not only what it inherits from the protocol."""
+    return hasattr(plugin, name) and getattr(plugin, name) is not getattr(Strategy, name, plugin)
+
+
+def _configure(plugin: type[Strategy], name: str, options: Mapping[str, Mapping[str, object]]) -> object:
+    """Build the configuration; the operator is to blame only for a table that the operator wrote."""
+    path = f"strategies.options.{name}"
+    try:
+        with _blaming(f"building {plugin.config_type.__qualname__}", passing=ConfigError):
+            return build_config(plugin.config_type, path, options.get(name, {}))
+    except ConfigError as error:
+        if name in options:
+            raise
+        raise _Unusable(f"its defaults are refused; write a table [{path}]: {error}") from error
+
+
+def _construct(plugin: type[Strategy], config: object) -> Strategy:
+    with _blaming(f"calling {plugin.__qualname__} with its configuration"):
+        strategy = plugin(config)
+    with _blaming(f"checking {plugin.__qualname__}"):
+        _check_method(strategy, "recommend", ("profile", "request", "context"))
+        _check_method(strategy, "score", ("profile", "rows", "context"))
+    return strategy
+
+
+def _check_method(strategy: Strategy, name: str, parameters: tuple[str, ...]) -> None:
+    method = getattr(strategy, name)
+    title = f"{type(strategy).__qualname__}.{name}"
+    if not callable(method) or inspect.iscoroutinefunction(method):
+        raise _Unusable(f"{title} must be a plain method that returns its answer")
+    with suppress(ValueError):  # compiled methods may have no signature to look at
+        signature = inspect.signature(method)
+        try:
+            signature.bind(*parameters)
+        except TypeError as error:
+            raise _Unusable(f"{title}{signature} does not take ({', '.join(parameters)})") from error
+
+
+def _refuse_duplicates(found: Sequence[EntryPoint]) -> None:
+    for one, other in pairwise(found):
+        if one.name == other.name:
+            origins = " and ".join(" ".join(_origin(each)) for each in (one, other))
+            raise ConfigError(f"strategy {one.name!r} is brought by both {origins}; uninstall one of them")
+
+
+def _refuse_unknown(path: str, named: Iterable[str], names: Sequence[str]) -> None:
+    for name in named:
+        if name not in names:
+            raise ConfigError(f"{path}: no strategy {name!r} is installed{suggestion(name, names)}")
+
+
+def _refuse_equal_stages(rungs: Sequence[tuple[Stage, Registered]]) -> None:
+    for (stage, lower), (higher_stage, higher) in pairwise(rungs):
+        if stage == higher_stage:
+            raise ConfigError(
+                f"{lower} and {higher} both apply from confidence {stage.min_confidence} and "
+                f"{stage.min_interactions} interactions; give one of them another stage in [ladder.{higher.name}], "
+                "or leave it out of strategies.allow"
+            )
+
+
+def _no_lowest_rung(strategies: Iterable[Registered]) -> str:
+    lost = "; ".join(f"{each}: {each.reason}" for each in strategies if each.strategy is None)
+    message = (
+        "no strategy admits every profile, so some listeners would get no slate; allow one, or let one apply from "
+        "confidence 0 and 0 interactions in [ladder]"
+    )
+    return f"{message}. Not loaded are {lost}" if lost else message

@@ -1,0 +1,224 @@
+"""From a request to a slate: which strategies are asked, in which order, for how long."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeVar
+
+import numpy as np
+import structlog
+
+from palate.errors import Overloaded, StrategyFailed
+from palate.strategy.bulkhead import Bulkhead, OutOfTime
+from palate.strategy.contract import CatalogIndex, Choice, Context, Rows, Scores, SlateRequest, Strategy
+from palate.strategy.guard import UnusableAnswer, guarded_choices, guarded_scores
+from palate.strategy.registry import Registered, Registry
+from palate.tastes.profile import Profile
+
+__all__ = ["Placed", "Router", "Slate"]
+
+T = TypeVar("T")
+_LAST_CHANCE_SECONDS: Final = 0.05
+"""What the lowest strategy gets when the strategies above it have left less."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One track of a slate.
+
+    Attributes:
+        choice: The track and why it was chosen.
+        strategy: The strategy that chose it.
+    """
+
+    choice: Choice
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """What became of a request.
+
+    Attributes:
+        strategy: The highest strategy that contributed; where the slate is empty, the last one that was asked.
+        version: The version of the distribution that brings it.
+        items: The tracks in the order to show them.
+        degraded: Whether a strategy that was asked failed or ran out of time; the next slate may be better.
+    """
+
+    strategy: str
+    version: str
+    items: tuple[Placed, ...]
+    degraded: bool
+
+
+class Router:
+    """Asks the strategy of the listener's stage, and those below it where it fails or falls short.
+
+    Every answer passes `palate.strategy.guard`, so that its promises hold for any plugin.
+
+    Args:
+        registry: The strategies.
+        executor: Runs them. It must not be the one whose threads call the router, and needs
+            `max_abandoned` threads for each strategy to keep a strategy that hangs from holding up the others.
+        timeout: How many seconds one strategy may take.
+        max_abandoned: How many calls of one strategy run at a time, and so how many can be left behind by one
+            that never returns; see `palate.strategy.bulkhead`.
+    """
+
+    def __init__(self, registry: Registry, executor: Executor, timeout: float, max_abandoned: int = 4) -> None:
+        self._registry = registry
+        self._timeout = timeout
+        self._bulkheads = {each.name: Bulkhead(each, executor, max_abandoned) for each in registry.listing()}
+
+    @property
+    def abandoned(self) -> int:
+        """How many calls of strategies run on though nobody waits for them; they keep their threads."""
+        return sum(bulkhead.abandoned for bulkhead in self._bulkheads.values())
+
+    def stage_of(self, profile: Profile) -> Registered:
+        """Return the highest strategy on the ladder that applies to a profile."""
+        return next(self._rungs(profile, name=""))
+
+    def recommend(
+        self,
+        profile: Profile,
+        request: SlateRequest,
+        context: Context,
+        *,
+        name: str = "",
+        deadline: float | None = None,
+    ) -> Slate:
+        """Make a slate.
+
+        Without a name the strategy of the profile's stage is asked; what it leaves open, through failure,
+        lack of time or lack of tracks, the strategies below fill up one after the other.
+
+        Args:
+            profile: The listener.
+            request: What is asked for.
+            context: The catalog and what the listener rated.
+            name: The only strategy to ask; empty for the ladder.
+            deadline: When the caller stops waiting, on the clock of `time.monotonic`.
+
+        Raises:
+            NotFound: For a name that no strategy has or that the operator does not allow.
+            StrategyFailed: When the named strategy, or the lowest of the ladder and all above it, failed.
+            Overloaded: When it could not begin in time.
+        """
+        answers: list[tuple[Registered, tuple[Choice, ...]]] = []
+        failure: StrategyFailed | Overloaded | None = None
+        degraded = False
+        for rung in self._rungs(profile, name):
+            work = partial(_choose, rung, profile, request, context)
+            try:
+                choices = self._ask(rung, work, self._seconds(rung, name, deadline, spare=bool(answers)))
+            except (StrategyFailed, Overloaded) as error:
+                failure, degraded = error, True
+                continue
+            failure = None
+            answers.append((rung, choices))
+            request = _narrowed(request, choices, context.catalog)
+            if request.limit == 0:
+                break
+        contributions = [answer for answer in answers if answer[1]]
+        if failure is not None and not contributions:
+            raise failure
+        leader, _ = contributions[0] if contributions else answers[-1]
+        items = tuple(Placed(choice, rung.name) for rung, choices in contributions for choice in choices)
+        return Slate(leader.name, leader.version, items, degraded)
+
+    def score(
+        self, profile: Profile, rows: Rows, context: Context, *, name: str = "", deadline: float | None = None
+    ) -> tuple[str, Scores]:
+        """Score given tracks with the strategy of the profile's stage, or the next one down that can.
+
+        Args:
+            profile: The listener.
+            rows: The tracks.
+            context: The catalog and what the listener rated.
+            name: The only strategy to ask; empty for the ladder.
+            deadline: When the caller stops waiting, on the clock of `time.monotonic`.
+
+        Returns:
+            The name of the strategy that answered, and its scores.
+
+        Raises:
+            NotFound: For a name that no strategy has or that the operator does not allow.
+            StrategyFailed: When the named strategy, or the whole ladder, failed.
+            Overloaded: When the last one that was asked could not begin in time.
+        """
+        failure: StrategyFailed | Overloaded
+        for rung in self._rungs(profile, name):
+            work = partial(_score, profile, rows, context)
+            try:
+                return rung.name, self._ask(rung, work, self._seconds(rung, name, deadline))
+            except (StrategyFailed, Overloaded) as error:
+                failure = error
+        raise failure
+
+    def _rungs(self, profile: Profile, name: str) -> Iterator[Registered]:
+        """Iterate over the strategies to ask, first one first; there is always one."""
+        if name:
+            yield self._registry.get(name)
+            return
+        for rung in reversed(self._registry.ladder):
+            if rung.stage is not None and rung.stage.admits(profile):
+                yield rung
+
+    def _seconds(self, rung: Registered, name: str, deadline: float | None, *, spare: bool = False) -> float:
+        """Return how long to wait for a strategy.
+
+        Half of what is left is kept for the strategies below, and for the answer where there is a part of it
+        already (`spare`). The lowest one, or the one that was named, gets all the rest.
+        """
+        if deadline is None:
+            return self._timeout
+        left = deadline - time.monotonic()
+        last = bool(name) or rung.ladder_position == 1
+        return min(self._timeout, max(left, _LAST_CHANCE_SECONDS) if last and not spare else left / 2)
+
+    def _ask(self, rung: Registered, work: Callable[[Strategy], T], seconds: float) -> T:
+        """Let a strategy do some work. StrategyFailed and Overloaded are the only errors."""
+        if rung.strategy is None:
+            raise StrategyFailed(rung.name, rung.version, f"it is not loaded: {rung.reason}")
+        if seconds <= 0:
+            raise StrategyFailed(rung.name, rung.version, "no time was left for it")
+        try:
+            outcome = self._bulkheads[rung.name].run(partial(work, rung.strategy), seconds)
+        except OutOfTime as error:
+            raise StrategyFailed(rung.name, rung.version, str(error)) from error
+        cause = outcome.exception()
+        if cause is None:
+            return outcome.result()
+        why = str(cause) if isinstance(cause, UnusableAnswer) else f"it raised {type(cause).__name__}: {cause}"
+        _log.error("strategy failed", **rung.identity, reason=why, exc_info=cause)
+        raise StrategyFailed(rung.name, rung.version, why) from cause
+
+
+def _choose(
+    rung: Registered, profile: Profile, request: SlateRequest, context: Context, strategy: Strategy
+) -> tuple[Choice, ...]:
+    answer = strategy.recommend(profile, request, context)
+    choices, dropped = guarded_choices(answer, request, context.catalog)
+    if dropped:
+        _log.warning("choices dropped", **rung.identity, dropped=dict(dropped))
+    return choices
+
+
+def _score(profile: Profile, rows: Rows, context: Context, strategy: Strategy) -> Scores:
+    return guarded_scores(strategy.score(profile, rows, context), rows)
+
+
+def _narrowed(request: SlateRequest, choices: Sequence[Choice], catalog: CatalogIndex) -> SlateRequest:
+    """Return what is left to ask for once some choices are made."""
+    rows = np.sort(np.array([choice.row for choice in choices], dtype=np.int32))
+    return replace(
+        request,
+        limit=request.limit - len(rows),
+        excluded=np.insert(request.excluded, np.searchsorted(request.excluded, rows), rows),
+        artists=request.artists.union(catalog.main_artist[rows].tolist()),
+    )
