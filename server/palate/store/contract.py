@@ -18,14 +18,29 @@ class Header:
     Attributes:
         revision: The profile's revision.
         feature_map: Fingerprint of the feature map that its tastes were folded with.
+        created_at: When its first event was recorded, in microseconds since 1970-01-01 UTC. It tells a
+            profile from a deleted predecessor of the same user_id.
     """
 
     revision: int
     feature_map: str
+    created_at: int
+
+    def continues(self, earlier: "Header") -> bool:
+        """Return whether only events lie between an earlier header and this one."""
+        same = (self.feature_map, self.created_at) == (earlier.feature_map, earlier.created_at)
+        return same and self.revision >= earlier.revision
 
 
 class Transaction(Protocol):
-    """One read-write transaction; nothing of it is visible or durable before it ends without an error."""
+    """One read-write transaction; nothing of it is visible or durable before it ends without an error.
+
+    Several events can share one transaction and thereby one flush to the disk. Read everything that an event
+    needs, refuse it if need be, and only then write: an error that the block catches before its event's first
+    write leaves the events of the others as they are. `append`, `replace` and `delete` do all of their writes
+    or none: once one of them has failed, every further call raises StoreUnavailable, and so does the end of
+    the block, and nothing of the transaction is kept.
+    """
 
     def header(self, user_id: str) -> Header | None:
         """Return a profile's header, or None when it does not exist."""
@@ -43,10 +58,18 @@ class Transaction(Protocol):
         """Iterate over a profile's whole log, oldest event first."""
 
     def append(self, user_id: str, event: Event, change: Change, feature_map: str) -> None:
-        """Write an event to the log and what it changes to the profile."""
+        """Write an event to the log and what it changes to the profile.
+
+        Raises:
+            ValueError: When the log has the event's revision or its request_id already. The caller should have
+                read `header` and `recorded` in the same transaction.
+        """
 
     def replace(self, profile: Profile, feature_map: str) -> None:
-        """Write a whole profile anew beside its untouched log: header, tastes and standing verdicts."""
+        """Write a whole profile anew beside its untouched log: header, tastes and standing verdicts.
+
+        The profile must have been folded from that log: its ratings are kept as references to log lines.
+        """
 
     def delete(self, user_id: str) -> bool:
         """Delete a profile and its log. Return whether there was one."""
@@ -56,32 +79,42 @@ class Store(Protocol):
     """Feedback log and profiles. Safe to use from several threads and processes.
 
     Every method raises StoreUnavailable when the database cannot be reached, is locked for too long or cannot
-    be written.
+    be written. The store stays usable: the next call tries anew. Open a store after forking, not before.
     """
 
     def header(self, user_id: str) -> Header | None:
         """Return a profile's header, or None when it does not exist. The one read of a served slate."""
 
     def profile(self, user_id: str) -> tuple[Profile, Header] | None:
-        """Return a whole profile as it was folded, with its header, read in one snapshot; or None."""
+        """Return a whole profile as it was folded, with its header, read in one snapshot; or None.
 
-    def events(self, user_id: str, after: int = 0) -> Sequence[Event]:
-        """Return a profile's events with a revision above `after`, oldest first."""
+        Tastes stand in the order in which they were opened and ratings in the order of their revisions, as
+        `palate.tastes.replay` leaves them.
+        """
+
+    def events(self, user_id: str, after: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Return a profile's events with a revision above `after`, oldest first, at most `limit`."""
 
     def user_ids(self) -> Iterator[str]:
-        """Iterate over all listeners, sorted by user_id."""
+        """Iterate over all listeners, sorted by the code points of user_id.
+
+        No snapshot is held meanwhile: listeners that come or go during the iteration may be missed.
+        """
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open the writing transaction. Durable when the block ends; undone when it raises.
 
-        Transactions of all threads and processes follow one another.
+        Transactions of all threads and processes follow one another. They do not nest.
         """
 
     def secret(self, name: str) -> bytes:
         """Return 32 random bytes that are made once and kept, the same for every worker."""
 
     def check(self) -> None:
-        """Raise StoreUnavailable when the store cannot be read and written now."""
+        """Raise StoreUnavailable when the store cannot be read and written now.
+
+        It commits a small write, so it costs what recording feedback costs.
+        """
 
     def close(self) -> None:
         """Let go of all connections. The store cannot be used afterwards."""

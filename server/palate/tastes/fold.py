@@ -43,6 +43,9 @@ def fold(event: Event, standing: Rating | None, tastes: Mapping[str, Taste], fea
 
     Returns:
         The change. A taste that the event does not concern never occurs in it.
+
+    Raises:
+        ValueError: When a like or dislike comes without evidence.
     """
     if event.kind is EventKind.DELETE_TASTE:
         return Change(event.revision, deleted_taste=event.taste_id)
@@ -54,7 +57,9 @@ def fold(event: Event, standing: Rating | None, tastes: Mapping[str, Taste], fea
                 taste, standing.verdict, standing.evidence, -1, event.revision, feature_map
             )
     rating = None
-    if event.evidence is not None and event.kind is not EventKind.RETRACT:
+    if event.kind is not EventKind.RETRACT:
+        if event.evidence is None:
+            raise ValueError(f"event {event.revision} is a verdict without evidence; read it with its evidence")
         verdict = Verdict(event.kind)
         rating = Rating(event.track_id, verdict, event.taste_id, event.evidence, event.revision)
         if event.taste_id:
@@ -65,17 +70,19 @@ def fold(event: Event, standing: Rating | None, tastes: Mapping[str, Taste], fea
 
 
 def advance(profile: Profile, events: Iterable[Event], feature_map: FeatureMap) -> Profile:
-    """Return the profile after some more events, oldest first."""
+    """Return the profile after some more events, oldest first.
+
+    Its tastes stand in the order in which they were opened, its ratings in the order of their revisions.
+    """
     tastes, ratings, revision = dict(profile.tastes), dict(profile.ratings), profile.revision
     for event in events:
         change = fold(event, ratings.get(event.track_id), tastes, feature_map)
         revision = change.revision
         tastes.update((taste.taste_id, taste) for taste in change.tastes)
         tastes.pop(change.deleted_taste, None)
+        ratings.pop(change.track_id, None)
         if change.rating is not None:
             ratings[change.track_id] = change.rating
-        elif change.track_id:
-            ratings.pop(change.track_id, None)
     return Profile(profile.user_id, revision, tastes, ratings)
 
 

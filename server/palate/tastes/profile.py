@@ -3,8 +3,8 @@
 import enum
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Final, Self
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ ACTIVE_CONFIDENCE: Final = 0.3
 _FIXED_POINT: Final = 1 << 16
 """Normal scores are summed as whole multiples of 2**-16: whole numbers add up to the same bytes in any order,
 and a retraction takes out exactly what the feedback had put in."""
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+"""Writes equal values as equal text."""
 
 
 class Verdict(enum.IntEnum):
@@ -133,6 +136,15 @@ class Tally:
             genres[genre] = genres.get(genre, 0) + sign
         return Tally(self.count + sign, total, {genre: n for genre, n in genres.items() if n})
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the tally as what JSON has."""
+        return {"count": self.count, "total": self.total, "genres": self.genres}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned."""
+        return cls(state["count"], tuple(state["total"]), state["genres"])
+
 
 @dataclass(frozen=True, slots=True)
 class Taste:
@@ -199,15 +211,21 @@ class Taste:
 
     def to_bytes(self) -> bytes:
         """Return the taste as canonical JSON: equal tastes have equal bytes."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        state = {
+            "taste_id": self.taste_id,
+            "opened": self.opened,
+            "revision": self.revision,
+            "liked": self.liked.to_json(),
+            "disliked": self.disliked.to_json(),
+        }
+        return _CANONICAL.encode(state).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what `to_bytes` wrote."""
         state = json.loads(data)
         for side in ("liked", "disliked"):
-            tally = state[side]
-            state[side] = Tally(tally["count"], tuple(tally["total"]), tally["genres"])
+            state[side] = Tally.from_json(state[side])
         return cls(**state)
 
 

@@ -1,0 +1,262 @@
+"""The store over SQL."""
+
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from palate.errors import StoreUnavailable
+from palate.store.connections import Connection, Connections, Database
+from palate.store.contract import Header, Transaction
+from palate.store.rows import (
+    Row,
+    decoding,
+    event_parameters,
+    event_value,
+    header_value,
+    rating_value,
+    taste_value,
+)
+from palate.store.statements import Statements
+from palate.tastes.fold import Change
+from palate.tastes.profile import Event, Profile, Rating, Taste
+
+__all__ = ["SqlStore"]
+
+_SECRET_BYTES: Final = 32
+_PROBE: Final = 1
+_ALL: Final = sys.maxsize
+
+
+class SqlStore:
+    """A `palate.store.contract.Store` in a SQL database whose tables are up to date.
+
+    Args:
+        database: Where the tables are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._statements = Statements(database.dialect)
+        self._connections = Connections(database)
+        self._timeout = database.timeout
+        self._turn = threading.Lock()
+
+    def header(self, user_id: str) -> Header | None:
+        """Return a profile's header, or None when it does not exist."""
+        with self._connections.lend() as connection:
+            rows = connection.execute(self._statements.header, {"user_id": user_id})
+        return header_value(rows[0]) if rows else None
+
+    def profile(self, user_id: str) -> tuple[Profile, Header] | None:
+        """Return a whole profile as it was folded, with its header, read in one snapshot; or None."""
+        user = {"user_id": user_id}
+        with self._connections.lend() as connection:
+            connection.begin_snapshot()
+            header_rows = connection.execute(self._statements.header, user)
+            taste_rows = connection.execute(self._statements.tastes, user) if header_rows else []
+            rating_rows = connection.execute(self._statements.ratings, user) if header_rows else []
+            connection.commit()
+        if not header_rows:
+            return None
+        header = header_value(header_rows[0])
+        with decoding(user_id):
+            return Profile(user_id, header.revision, _tastes(taste_rows), _ratings(rating_rows)), header
+
+    def events(self, user_id: str, after: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Return a profile's events with a revision above `after`, oldest first, at most `limit`."""
+        wanted = {"user_id": user_id, "after": after, "limit": _ALL if limit is None else limit}
+        with self._connections.lend() as connection:
+            rows = connection.execute(self._statements.events, wanted)
+        with decoding(user_id):
+            return [event_value(row) for row in rows]
+
+    def user_ids(self) -> Iterator[str]:
+        """Iterate over all listeners, sorted by the code points of user_id."""
+        user_id = ""
+        while True:
+            with self._connections.lend() as connection:
+                [(following,)] = connection.execute(self._statements.next_user, {"after": user_id})
+            if following is None:
+                return
+            user_id = following
+            yield user_id
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open the writing transaction. Durable when the block ends; undone when it raises."""
+        with self._turn_to_write(), self._connections.lend() as connection:
+            connection.begin_writing()
+            transaction = _SqlTransaction(connection, self._statements)
+            try:
+                yield transaction
+                transaction.commit()
+            finally:
+                transaction.end()
+
+    def secret(self, name: str) -> bytes:
+        """Return 32 random bytes that are made once and kept, the same for every worker."""
+        with self._connections.lend() as connection:
+            rows = connection.execute(self._statements.secret, {"name": name})
+        return bytes(rows[0][0]) if rows else self._make_secret(name)
+
+    def check(self) -> None:
+        """Raise StoreUnavailable when the store cannot be read and written now."""
+        self.header("")
+        with self._turn_to_write(), self._connections.lend() as connection:
+            connection.begin_writing()
+            connection.execute(self._statements.put_probe, {"probe_id": _PROBE, "probed_at": time.time_ns() // 1000})
+            connection.commit()
+
+    def close(self) -> None:
+        """Let go of all connections. The store cannot be used afterwards."""
+        self._connections.close()
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """Let the threads of this process write one after the other, without asking the database for it."""
+        if not self._turn.acquire(timeout=self._timeout):
+            raise StoreUnavailable(f"another thread has been writing for {self._timeout:g} seconds; try again later")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _make_secret(self, name: str) -> bytes:
+        with self._turn_to_write(), self._connections.lend() as connection:
+            connection.begin_writing()
+            connection.execute(self._statements.put_secret, {"name": name, "value": secrets.token_bytes(_SECRET_BYTES)})
+            [(value,)] = connection.execute(self._statements.secret, {"name": name})
+            connection.commit()
+        return bytes(value)
+
+
+class _SqlTransaction:
+    """A `palate.store.contract.Transaction` on a connection that has begun one."""
+
+    def __init__(self, connection: Connection, statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._obstacle = ""
+
+    def header(self, user_id: str) -> Header | None:
+        rows = self._read(self._statements.header, {"user_id": user_id})
+        return header_value(rows[0]) if rows else None
+
+    def recorded(self, user_id: str, request_id: str) -> Event | None:
+        rows = self._read(self._statements.recorded, {"user_id": user_id, "request_id": request_id})
+        return event_value(rows[0]) if rows else None
+
+    def rating(self, user_id: str, track_id: str) -> Rating | None:
+        rows = self._read(self._statements.rating, {"user_id": user_id, "track_id": track_id})
+        with decoding(user_id):
+            return rating_value(rows[0]) if rows else None
+
+    def tastes(self, user_id: str, taste_ids: Iterable[str]) -> Mapping[str, Taste]:
+        read = self._statements.taste
+        rows = [row for name in taste_ids for row in self._read(read, {"user_id": user_id, "taste_id": name})]
+        with decoding(user_id):
+            return _tastes(rows)
+
+    def events(self, user_id: str) -> Iterator[Event]:
+        rows = self._read(self._statements.events, {"user_id": user_id, "after": 0, "limit": _ALL})
+        with decoding(user_id):
+            yield from map(event_value, rows)
+
+    def append(self, user_id: str, event: Event, change: Change, feature_map: str) -> None:
+        log_line = event_parameters(user_id, event)
+        tastes = [_taste_parameters(user_id, taste) for taste in change.tastes]
+        with self._writing():
+            self._write(self._statements.put_event, log_line)
+            for parameters in tastes:
+                self._write(self._statements.put_taste, parameters)
+            if change.deleted_taste:
+                self._write(self._statements.delete_taste, {"user_id": user_id, "taste_id": change.deleted_taste})
+            if change.rating is not None:
+                self._write(self._statements.put_rating, _rating_parameters(user_id, change.rating))
+            elif change.track_id:
+                self._write(self._statements.delete_rating, {"user_id": user_id, "track_id": change.track_id})
+            self._put_header(user_id, change.revision, feature_map, event.recorded_at)
+
+    def replace(self, profile: Profile, feature_map: str) -> None:
+        user_id = profile.user_id
+        created = self._read(self._statements.created_at, {"user_id": user_id})
+        with self._writing():
+            self._write(self._statements.delete_tastes, {"user_id": user_id})
+            self._write(self._statements.delete_ratings, {"user_id": user_id})
+            for taste in profile.tastes.values():
+                self._write(self._statements.put_taste, _taste_parameters(user_id, taste))
+            for rating in profile.ratings.values():
+                self._write(self._statements.put_rating, _rating_parameters(user_id, rating))
+            self._put_header(user_id, profile.revision, feature_map, created[0][0] if created else 0)
+
+    def delete(self, user_id: str) -> bool:
+        user = {"user_id": user_id}
+        existed = bool(self._read(self._statements.header, user) or self._read(self._statements.created_at, user))
+        with self._writing():
+            self._write(self._statements.delete_events, user)
+            self._write(self._statements.delete_ratings, user)
+            self._write(self._statements.delete_tastes, user)
+            self._write(self._statements.delete_header, user)
+        return existed
+
+    def commit(self) -> None:
+        self._refuse_after_an_obstacle()
+        self._connection.commit()
+
+    def end(self) -> None:
+        self._obstacle = self._obstacle or "the transaction has ended; open another one"
+
+    def _put_header(self, user_id: str, revision: int, feature_map: str, created_at: int) -> None:
+        """Write a profile's header; `created_at` only when it has none."""
+        self._write(
+            self._statements.put_header,
+            {"user_id": user_id, "revision": revision, "feature_map": feature_map, "created_at": created_at},
+        )
+
+    def _read(self, sql: str, parameters: Mapping[str, object]) -> list[Row]:
+        self._refuse_after_an_obstacle()
+        try:
+            return self._connection.execute(sql, parameters)
+        except StoreUnavailable as exc:
+            self._obstacle = str(exc)
+            raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let writes happen together or spoil the transaction, which may be half-written then."""
+        self._refuse_after_an_obstacle()
+        try:
+            yield
+        except BaseException as exc:
+            self._obstacle = f"nothing of this transaction was kept, because one of its writes failed: {exc}"
+            raise
+
+    def _write(self, sql: str, parameters: Mapping[str, object]) -> None:
+        self._connection.execute(sql, parameters)
+
+    def _refuse_after_an_obstacle(self) -> None:
+        if self._obstacle:
+            raise StoreUnavailable(self._obstacle)
+
+
+def _taste_parameters(user_id: str, taste: Taste) -> dict[str, object]:
+    return {"user_id": user_id, "taste_id": taste.taste_id, "state": taste.to_bytes()}
+
+
+def _rating_parameters(user_id: str, rating: Rating) -> dict[str, object]:
+    return {"user_id": user_id, "track_id": rating.track_id, "revision": rating.revision}
+
+
+def _tastes(rows: Iterable[Row]) -> dict[str, Taste]:
+    """Read tastes into the order in which they were opened."""
+    tastes = sorted(map(taste_value, rows), key=lambda taste: taste.opened)
+    return {taste.taste_id: taste for taste in tastes}
+
+
+def _ratings(rows: Iterable[Row]) -> dict[str, Rating]:
+    """Read ratings into the order of their revisions."""
+    ratings = sorted(map(rating_value, rows), key=lambda rating: rating.revision)
+    return {rating.track_id: rating for rating in ratings}
