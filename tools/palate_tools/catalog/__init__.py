@@ -1,0 +1,1 @@
+"""Catalogs: importing them from tables, synthesising them, describing them."""

@@ -1,0 +1,56 @@
+"""The root of the `palate` command line: names its commands and imports each only when it is used."""
+
+import pkgutil
+from typing import Any, Final, NamedTuple
+
+import click
+
+from palate import __version__
+from palate.errors import PalateError
+
+__all__ = ["main"]
+
+
+class _Command(NamedTuple):
+    target: str
+    summary: str
+
+
+_COMMANDS: Final = {
+    "catalog": _Command("palate_tools.catalog.commands:catalog", "Build, describe and synthesise catalogs."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Lists its commands without importing them, so that `palate --help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = pkgutil.resolve_name(_COMMANDS[cmd_name].target)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in _COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PalateError as exc:
+            raise _Refused(str(exc)) from exc
+
+
+class _Refused(click.ClickException):
+    """What palate refuses to do ends the command with one sentence."""
+
+    exit_code = 2
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="palate")
+def main() -> None:
+    """A music recommendation backend that keeps a listener's several tastes apart."""
