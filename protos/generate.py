@@ -1,10 +1,12 @@
 """Generate the Python code of the public contract into server/palate/v1.
 
-Run `make proto` after a change in protos/palate/v1. The generator is pinned (see pyproject.toml): what it
-writes runs on every protobuf runtime from 6.31.1 to 7.x.
+Run `make proto` after a change in protos/palate/v1; `make check` compares with ``--check``. The generator is
+pinned (see pyproject.toml): what it writes runs on every protobuf runtime from 6.31.1 to 7.x.
 """
 
+import filecmp
 import sys
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,27 +14,31 @@ from grpc_tools import protoc
 
 PROTOS = Path(__file__).resolve().parent
 OUT = PROTOS.parent / "server"
+PACKAGE = Path("palate/v1")
 
 
-def generate(out: Path = OUT) -> None:
+def generate(out: Path) -> None:
     """Write the message, service and type-stub modules of every .proto file below `out`."""
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob("palate/**/*.proto"))
+    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob(f"{PACKAGE}/*.proto"))
+    outputs = [f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     include = files("grpc_tools").joinpath("_proto")
-    status = protoc.main(
-        [
-            "protoc",
-            f"--proto_path={PROTOS}",
-            f"--proto_path={include}",
-            f"--python_out={out}",
-            f"--grpc_python_out={out}",
-            f"--mypy_out={out}",
-            f"--mypy_grpc_out={out}",
-            *sources,
-        ]
-    )
+    status = protoc.main(["protoc", f"--proto_path={PROTOS}", f"--proto_path={include}", *outputs, *sources])
     if status != 0:
         sys.exit(f"protoc failed with status {status}")
 
 
+def stale() -> list[str]:
+    """Return the generated files that differ from what the contract gives now, are missing or left over."""
+    with tempfile.TemporaryDirectory() as fresh:
+        generate(Path(fresh))
+        names = {path.name for folder in (Path(fresh), OUT) for path in (folder / PACKAGE).glob("*_pb2*.py*")}
+        _, different, missing = filecmp.cmpfiles(Path(fresh) / PACKAGE, OUT / PACKAGE, names, shallow=False)
+    return sorted(different + missing)
+
+
 if __name__ == "__main__":
-    generate(Path(sys.argv[1]) if len(sys.argv) > 1 else OUT)
+    if sys.argv[1:] == ["--check"]:
+        if wrong := stale():
+            sys.exit(f"not as the contract gives them; run `make proto`: {', '.join(wrong)}")
+    else:
+        generate(OUT)

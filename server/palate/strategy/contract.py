@@ -123,7 +123,8 @@ class SlateRequest:
             return rows
         place = np.searchsorted(self.excluded, rows)
         place[place == len(self.excluded)] = 0
-        return rows[self.excluded[place] != rows]
+        kept: Rows = rows[self.excluded[place] != rows]
+        return kept
 
 
 @dataclass(frozen=True, slots=True)

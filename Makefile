@@ -1,0 +1,56 @@
+# Every target sets up what it needs in .venv; nothing but Python 3.11 or newer, git and make has to be there.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help serve test check demo bench proto constraints clean
+.DELETE_ON_ERROR:
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: .venv/serving ## Serve the bundled catalog on localhost:50051
+	$(BIN)/palate serve
+
+test: .venv/developing ## Run the tests
+	$(BIN)/pytest
+
+check: .venv/developing ## Lint, check types, and check the contract with its generated code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/buf lint protos
+	$(BIN)/buf breaking protos --against protos/released.binpb
+	$(BIN)/python protos/generate.py --check
+
+demo: .venv/serving ## Walk a listener of three tastes from nothing to ranking
+	$(BIN)/palate demo
+
+bench: .venv/developing ## Measure the server under load, as ratios within one run
+	$(BIN)/palate bench
+
+proto: .venv/developing ## Generate the Python code of the contract anew
+	$(BIN)/python protos/generate.py
+
+constraints: ## Pin the newest versions that pyproject.toml allows
+	rm -rf .venv/pinning && $(PYTHON) -m venv .venv/pinning
+	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q --upgrade pip hatchling editables
+	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train]' --group dev
+	.venv/pinning/bin/pip freeze --all --exclude-editable > constraints.txt
+	rm -rf .venv/pinning
+
+clean: ## Remove what the other targets made
+	rm -rf .venv build dist palate-data .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/serving: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q -e .
+	@touch $@
+
+.venv/developing: .venv/serving
+	$(BIN)/pip install -q -e . --group dev
+	@touch $@

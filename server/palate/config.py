@@ -1,0 +1,273 @@
+"""The server's configuration: one TOML file, every key of which the environment can override.
+
+``server.port`` in the file is ``PALATE_SERVER__PORT`` in the environment; lists and tables are written there
+as JSON. Unknown keys are refused, in the file as in the environment, with the nearest valid name.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from palate.errors import ConfigError
+from palate.suggestion import suggestion
+
+__all__ = [
+    "AuthConfig",
+    "CacheConfig",
+    "CatalogConfig",
+    "Config",
+    "LadderConfig",
+    "LogConfig",
+    "ServerConfig",
+    "StoreConfig",
+    "StrategiesConfig",
+    "TokenConfig",
+    "load_config",
+]
+
+_PREFIX: Final = "PALATE_"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerConfig(_Table):
+    """Table ``[server]``: where and how the server listens."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. ``0.0.0.0`` for all; set tokens in ``[auth]`` then."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 50051
+    """Port to listen on; 0 takes a free one and prints it."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Worker processes. They share the port, the catalog's memory and the store."""
+    max_concurrent_calls: Annotated[int, Field(ge=1)] = 256
+    """Calls that one worker has in hand; further ones get RESOURCE_EXHAUSTED before any work."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """How long calls in flight may go on after SIGTERM."""
+    tls_certificate: Path | None = None
+    """PEM file with the certificate chain; together with `tls_key` it turns TLS on."""
+    tls_key: Path | None = None
+    """PEM file with the private key."""
+
+
+class CatalogConfig(_Table):
+    """Table ``[catalog]``."""
+
+    path: Path | None = None
+    """The catalog file; ``catalog.arrow`` in the data folder when not set."""
+
+
+class StoreConfig(_Table):
+    """Table ``[store]``."""
+
+    url: str = ""
+    """Database URL; ``palate.db`` in the data folder, by SQLite, when empty."""
+
+
+class StrategiesConfig(_Table):
+    """Table ``[strategies]``: which plugins serve, and how."""
+
+    allow: tuple[str, ...] = ("*",)
+    """Names of the strategies that may be loaded; ``*`` stands for all that are installed."""
+    required: tuple[str, ...] = ("cold_start",)
+    """Strategies without which the server does not start."""
+    timeout_seconds: Annotated[float, Field(gt=0)] = 0.5
+    """How long one strategy may take before the next one down is asked."""
+    options: Mapping[str, Mapping[str, Any]] = {}
+    """A table for each strategy with its own options, such as ``[strategies.options.ranking]``."""
+
+
+class LadderConfig(_Table):
+    """One table of ``[ladder]``, such as ``[ladder.ranking]``: from where a strategy applies."""
+
+    min_confidence: Annotated[float, Field(ge=0, lt=1)]
+    """The profile's confidence."""
+    min_interactions: Annotated[int, Field(ge=0)]
+    """The profile's number of rated tracks."""
+
+
+class CacheConfig(_Table):
+    """Table ``[cache]``: what one worker keeps in memory."""
+
+    max_ratings: Annotated[int, Field(ge=0)] = 2_000_000
+    """Rated tracks over all cached profiles; one takes about 250 bytes."""
+    max_slates: Annotated[int, Field(ge=0)] = 20_000
+    """Slates; one of ten items takes about 3 kilobytes."""
+
+
+class TokenConfig(_Table):
+    """One entry of ``[[auth.tokens]]``."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Whom the token belongs to; it appears in the log."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """SHA-256 of the token, in lower-case hexadecimal digits."""
+    role: Literal["client", "admin"] = "client"
+    """``admin`` may call ModelService as well."""
+
+
+class AuthConfig(_Table):
+    """Table ``[auth]``."""
+
+    tokens: tuple[TokenConfig, ...] = ()
+    """Bearer tokens that are accepted. Without any, everybody may call everything."""
+
+
+class LogConfig(_Table):
+    """Table ``[log]``."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level that is written. ``debug`` has a line for every call."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """``auto`` is ``console`` in a terminal and ``json`` elsewhere."""
+
+
+class Config(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    data_dir: Path = Path("palate-data")
+    """The folder that holds all state."""
+    server: ServerConfig = ServerConfig()
+    catalog: CatalogConfig = CatalogConfig()
+    store: StoreConfig = StoreConfig()
+    strategies: StrategiesConfig = StrategiesConfig()
+    ladder: Mapping[str, LadderConfig] = {}
+    cache: CacheConfig = CacheConfig()
+    auth: AuthConfig = AuthConfig()
+    log: LogConfig = LogConfig()
+
+    @property
+    def catalog_path(self) -> Path:
+        """The catalog file."""
+        return self.catalog.path or self.data_dir / "catalog.arrow"
+
+    @property
+    def store_url(self) -> str:
+        """The database URL."""
+        return self.store.url or f"sqlite:///{self.data_dir.absolute() / 'palate.db'}"
+
+
+def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read the configuration.
+
+    Args:
+        path: The TOML file; without one the defaults and the environment count.
+        overrides: Values that outrank both, by dotted key, such as ``{"server.port": 0}``.
+
+    Raises:
+        ConfigError: With one line for each mistake: the file or variable, the key, and what would be right.
+    """
+    file = _read(path)
+    _refuse_unknown_variables(os.environ)
+    outranking: dict[str, Any] = {}
+    for key, value in (overrides or {}).items():
+        _set(outranking, key.split("."), value)
+
+    class Sources(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=file)
+
+    try:
+        return Sources(**outranking)
+    except (ValidationError, SettingsError) as error:
+        raise ConfigError("\n".join(_describe(error, path, file))) from error
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; name a TOML file or leave --config out") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+
+
+def _set(data: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        data = data.setdefault(key, {})
+    data[keys[-1]] = value
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    for variable in environment:
+        if variable.startswith(_PREFIX):
+            section = variable.removeprefix(_PREFIX).split("__")[0].lower()
+            if section not in Config.model_fields:
+                valid = [f"{_PREFIX}{name.upper()}" for name in Config.model_fields]
+                raise ConfigError(f"environment variable {variable}: unknown{suggestion(variable, valid)}")
+
+
+def _describe(error: ValidationError | SettingsError, path: Path | None, file: dict[str, Any]) -> list[str]:
+    """Say in one line for each mistake what it is, where it stands, and what would be right."""
+    if isinstance(error, SettingsError):
+        return [f"environment: {error}; lists and tables are written as JSON"]
+    lines = []
+    for details in error.errors():
+        location = [str(part) for part in details["loc"]]
+        key = ".".join(location)
+        written = details["loc"][:-1] if details["type"] == "missing" else details["loc"]
+        where = f"{path}: {key}" if _stands_in(file, written) else f"{_PREFIX}{'__'.join(location).upper()}"
+        if details["type"] == "extra_forbidden":
+            valid = [".".join([*location[:-1], name]) for name in _keys(location[:-1])]
+            lines.append(f"{where}: unknown key{suggestion(key, valid)}")
+        elif details["type"] == "missing":
+            lines.append(f"{where}: is required beside its neighbours")
+        else:
+            lines.append(f"{where}: {details['msg']}, not {details['input']!r}")
+    return lines
+
+
+def _stands_in(file: Any, location: Sequence[int | str]) -> bool:
+    """Return whether a place of the configuration is written in the file."""
+    for part in location:
+        try:
+            file = file[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _keys(location: Iterable[str]) -> list[str]:
+    """Return the valid keys of the table at a location."""
+    model: Any = Config
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[part].annotation
+        else:
+            model = next(
+                (
+                    inner
+                    for inner in getattr(model, "__args__", ())
+                    if isinstance(inner, type) and issubclass(inner, BaseModel)
+                ),
+                None,
+            )
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

@@ -1,0 +1,76 @@
+"""FeedbackService."""
+
+import asyncio
+
+import grpc
+
+from palate.errors import InvalidField
+from palate.rpc.fields import identifier, optional_identifier, repeated
+from palate.service.feedback import Feedback, FeedbackService
+from palate.tastes import EventKind
+from palate.v1 import feedback_pb2, feedback_pb2_grpc
+
+__all__ = ["FeedbackServicer"]
+
+_MAX_BATCH = 1_000
+
+
+class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
+    """Takes likes, dislikes and retractions; answers once they are durable."""
+
+    def __init__(self, service: FeedbackService) -> None:
+        self._service = service
+
+    async def RecordFeedback(
+        self,
+        request: feedback_pb2.RecordFeedbackRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> feedback_pb2.RecordFeedbackResponse:
+        """Record one verdict."""
+        [recorded] = await asyncio.wrap_future(self._service.record([_feedback(request)]))
+        return feedback_pb2.RecordFeedbackResponse(profile_revision=recorded.revision, taste_id=recorded.taste_id)
+
+    async def BatchRecordFeedback(
+        self,
+        request: feedback_pb2.BatchRecordFeedbackRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> feedback_pb2.BatchRecordFeedbackResponse:
+        """Record several verdicts together."""
+        repeated("requests", len(request.requests), _MAX_BATCH, smallest=1)
+        feedback = [_feedback(item, f"requests[{number}].") for number, item in enumerate(request.requests)]
+        recorded = await asyncio.wrap_future(self._service.record(feedback))
+        return feedback_pb2.BatchRecordFeedbackResponse(
+            responses=[
+                feedback_pb2.RecordFeedbackResponse(profile_revision=item.revision, taste_id=item.taste_id)
+                for item in recorded
+            ]
+        )
+
+    async def RetractFeedback(
+        self,
+        request: feedback_pb2.RetractFeedbackRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> feedback_pb2.RetractFeedbackResponse:
+        """Take a verdict back."""
+        feedback = Feedback(
+            identifier("user_id", request.user_id),
+            EventKind.RETRACT,
+            track_id=identifier("track_id", request.track_id),
+            request_id=optional_identifier("request_id", request.request_id),
+        )
+        [recorded] = await asyncio.wrap_future(self._service.record([feedback]))
+        return feedback_pb2.RetractFeedbackResponse(profile_revision=recorded.revision)
+
+
+def _feedback(request: feedback_pb2.RecordFeedbackRequest, path: str = "") -> Feedback:
+    if request.verdict not in (feedback_pb2.VERDICT_LIKE, feedback_pb2.VERDICT_DISLIKE):
+        raise InvalidField(
+            f"{path}verdict", f"is {request.verdict}; VERDICT_LIKE (1) or VERDICT_DISLIKE (2) is required"
+        )
+    return Feedback(
+        identifier(f"{path}user_id", request.user_id),
+        EventKind(request.verdict),
+        track_id=identifier(f"{path}track_id", request.track_id),
+        request_id=optional_identifier(f"{path}request_id", request.request_id),
+        recommendation_id=optional_identifier(f"{path}recommendation_id", request.recommendation_id),
+    )

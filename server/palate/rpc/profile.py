@@ -1,0 +1,73 @@
+"""ProfileService."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+
+import grpc
+
+from palate.rpc.convert import event_message, profile_message
+from palate.rpc.fields import identifier, optional_identifier
+from palate.rpc.threads import in_thread
+from palate.service.feedback import Feedback, FeedbackService
+from palate.service.profiles import ProfileService, ProfileView
+from palate.tastes import EventKind
+from palate.v1 import profile_pb2, profile_pb2_grpc
+
+__all__ = ["ProfileServicer"]
+
+
+class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
+    """Reads, exports and deletes profiles."""
+
+    def __init__(self, profiles: ProfileService, feedback: FeedbackService, executor: Executor) -> None:
+        self._profiles = profiles
+        self._feedback = feedback
+        self._executor = executor
+
+    async def GetProfile(
+        self,
+        request: profile_pb2.GetProfileRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> profile_pb2.GetProfileResponse:
+        """Return a profile."""
+        user_id = identifier("user_id", request.user_id)
+        view = await in_thread(self._executor, self._profiles.view, user_id)
+        return profile_pb2.GetProfileResponse(profile=profile_message(view))
+
+    async def ExportProfile(
+        self,
+        request: profile_pb2.ExportProfileRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[profile_pb2.ExportProfileResponse]:
+        """Stream a profile, then its log."""
+        parts = self._profiles.export(identifier("user_id", request.user_id))
+        while (part := await in_thread(self._executor, next, parts, None)) is not None:
+            if isinstance(part, ProfileView):
+                yield profile_pb2.ExportProfileResponse(profile=profile_message(part))
+            else:
+                yield profile_pb2.ExportProfileResponse(event=event_message(part))
+
+    async def DeleteTaste(
+        self,
+        request: profile_pb2.DeleteTasteRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> profile_pb2.DeleteTasteResponse:
+        """Delete a taste."""
+        feedback = Feedback(
+            identifier("user_id", request.user_id),
+            EventKind.DELETE_TASTE,
+            taste_id=identifier("taste_id", request.taste_id),
+            request_id=optional_identifier("request_id", request.request_id),
+        )
+        [recorded] = await asyncio.wrap_future(self._feedback.record([feedback]))
+        return profile_pb2.DeleteTasteResponse(profile_revision=recorded.revision)
+
+    async def DeleteProfile(
+        self,
+        request: profile_pb2.DeleteProfileRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> profile_pb2.DeleteProfileResponse:
+        """Delete a profile and its log."""
+        await asyncio.wrap_future(self._feedback.delete_profile(identifier("user_id", request.user_id)))
+        return profile_pb2.DeleteProfileResponse()

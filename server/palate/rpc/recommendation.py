@@ -1,0 +1,97 @@
+"""RecommendationService."""
+
+import hashlib
+from collections import OrderedDict
+from concurrent.futures import Executor
+
+import grpc
+
+from palate.catalog.snapshot import Catalog
+from palate.errors import InvalidField
+from palate.rpc.convert import rank_response, recommend_response
+from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
+from palate.rpc.threads import deadline_of, in_thread
+from palate.service.recommend import RecommendationService, RecommendQuery
+from palate.store.contract import Header, Store
+from palate.v1 import recommendation_pb2, recommendation_pb2_grpc
+
+__all__ = ["RecommendationServicer"]
+
+_MAX_EXCLUDED = 10_000
+_MAX_RANKED = 1_000
+
+
+class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServicer):
+    """Answers Recommend and Rank.
+
+    A slate depends on nothing but the request, the profile's header and the catalog. The answers given last
+    are kept by the first two, so that an unchanged profile costs one read of its header.
+    """
+
+    def __init__(
+        self, service: RecommendationService, store: Store, catalog: Catalog, executor: Executor, max_slates: int
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._catalog = catalog
+        self._executor = executor
+        self._max_slates = max_slates
+        self._answers: OrderedDict[tuple[bytes, Header | None], bytes] = OrderedDict()
+
+    async def Recommend(self, request: recommendation_pb2.RecommendRequest, context: grpc.aio.ServicerContext) -> bytes:
+        """Return a slate, serialized."""
+        user_id = identifier("user_id", request.user_id)
+        header = self._store.header(user_id)
+        key = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
+        answer = self._answers.get((key, header))
+        if answer is None:
+            query = _recommend_query(user_id, request)
+            recommendation = await in_thread(self._executor, self._service.recommend, query, deadline_of(context))
+            answer = recommend_response(recommendation, self._catalog).SerializeToString()
+            if not recommendation.degraded:
+                self._keep((key, recommendation.listener.header), answer)
+        else:
+            self._answers.move_to_end((key, header))
+        return answer
+
+    async def Rank(
+        self, request: recommendation_pb2.RankRequest, context: grpc.aio.ServicerContext
+    ) -> recommendation_pb2.RankResponse:
+        """Return the caller's tracks in the listener's order."""
+        user_id = identifier("user_id", request.user_id)
+        repeated("track_ids", len(request.track_ids), _MAX_RANKED, smallest=1)
+        seen: set[str] = set()
+        for number, track_id in enumerate(request.track_ids):
+            path = f"track_ids[{number}]"
+            if identifier(path, track_id) in seen:
+                raise InvalidField(path, f"repeats {track_id!r}; name every track once")
+            seen.add(track_id)
+        ranking = await in_thread(
+            self._executor,
+            self._service.rank,
+            user_id,
+            list(request.track_ids),
+            strategy=optional_identifier("strategy", request.strategy),
+            allow_missing=request.allow_missing,
+            deadline=deadline_of(context),
+        )
+        return rank_response(ranking, self._catalog)
+
+    def _keep(self, key: tuple[bytes, Header | None], answer: bytes) -> None:
+        self._answers[key] = answer
+        if len(self._answers) > self._max_slates:
+            self._answers.popitem(last=False)
+
+
+def _recommend_query(user_id: str, request: recommendation_pb2.RecommendRequest) -> RecommendQuery:
+    repeated("exclude_track_ids", len(request.exclude_track_ids), _MAX_EXCLUDED)
+    return RecommendQuery(
+        user_id=user_id,
+        page_size=page_size(request.page_size),
+        page_token=request.page_token,
+        strategy=optional_identifier("strategy", request.strategy),
+        exclude_track_ids=[
+            identifier(f"exclude_track_ids[{number}]", track_id)
+            for number, track_id in enumerate(request.exclude_track_ids)
+        ],
+    )

@@ -1,0 +1,37 @@
+"""A real server inside a test's own process."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from palate.config import Config
+from palate.serve import Server
+
+__all__ = ["running_server"]
+
+
+@contextmanager
+def running_server(config: Config) -> Iterator[str]:
+    """Run a server in a thread and yield its address, ``HOST:PORT``; drain it at the end.
+
+    Raises:
+        PalateError: When the server cannot serve.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="palate-server")
+    thread.start()
+
+    async def start() -> Server:
+        return await Server(config).__aenter__()
+
+    try:
+        server = asyncio.run_coroutine_threadsafe(start(), loop).result()
+        try:
+            yield f"{config.server.host}:{server.port}"
+        finally:
+            asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

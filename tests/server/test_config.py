@@ -1,0 +1,89 @@
+"""The configuration: one file, overridable, and strict."""
+
+from pathlib import Path
+
+import pytest
+from palate.config import Config, load_config
+from palate.errors import ConfigError
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a configuration file."""
+    file = path / "palate.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_defaults_serve_locally() -> None:
+    """Without a file, the server listens on localhost and keeps its state in one folder."""
+    config = load_config()
+    assert ("127.0.0.1", 50051) == (config.server.host, config.server.port)
+    assert Path("palate-data/catalog.arrow") == config.catalog_path
+    assert config.store_url.endswith("/palate-data/palate.db")
+
+
+def test_the_environment_outranks_the_file_and_flags_outrank_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag beats a variable, a variable beats the file."""
+    file = write(tmp_path, "[server]\nport = 1\nworkers = 2\nhost = '::1'")
+    monkeypatch.setenv("PALATE_SERVER__PORT", "3")
+    monkeypatch.setenv("PALATE_SERVER__WORKERS", "4")
+    server = load_config(file, {"server.port": 5}).server
+    assert (5, 4, "::1") == (server.port, server.workers, server.host)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[server]\nprot = 1", "server.prot: unknown key; did you mean server.port?"),
+        ("[sever]\nport = 1", "sever: unknown key; did you mean server?"),
+        ("[server]\nport = 'many'", "server.port: Input should be a valid integer"),
+        ("[ladder.ranking]\nmin_interactions = 3", "ladder.ranking.min_confidence: is required"),
+        ("[ladder.ranking]\nmin_confidenc = 3", "did you mean ladder.ranking.min_confidence?"),
+        ("[[auth.tokens]]\nname = 'a'\nsha256 = 'b'", "auth.tokens.0.sha256"),
+        ("server = [", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_what_would_be_right(tmp_path: Path, text: str, expected: str) -> None:
+    """The message names the file, the key and the remedy."""
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert str(file) in str(caught.value)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("PALATE_SERVER__PROT", "1", "PALATE_SERVER__PROT: unknown key; did you mean server.port?"),
+        ("PALATE_SEVER__PORT", "1", "PALATE_SEVER__PORT: unknown; did you mean PALATE_SERVER?"),
+        ("PALATE_SERVER__PORT", "many", "PALATE_SERVER__PORT: Input should be a valid integer"),
+        ("PALATE_AUTH__TOKENS", "x", "lists and tables are written as JSON"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_named_with_what_would_be_right(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    """Variables are held to the same rules as the file."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as caught:
+        load_config()
+    assert expected in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """Asking for a file that is not there is an error, not the defaults."""
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load_config(tmp_path / "nowhere.toml")
+
+
+def test_every_key_is_documented() -> None:
+    """docs/configuration.md names every key, so that none can be added in silence."""
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    sections = {
+        name: list(getattr(field.annotation, "model_fields", {})) for name, field in Config.model_fields.items()
+    }
+    keys = [f"{section}.{key}" for section, keys in sections.items() for key in keys]
+    assert [] == [key for key in keys if f"`{key}`" not in text]
