@@ -1,0 +1,102 @@
+"""Cold start: popular tracks from all over the catalog, for listeners of whom nothing is known."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from palate.catalog.tracks import FEATURES
+from palate.strategy.contract import (
+    CatalogIndex,
+    Choice,
+    Context,
+    ReasonKind,
+    Rows,
+    Scores,
+    SlateRequest,
+    Stage,
+)
+from palate.strategy.slate import SlateBuilder, draw, eligible_clusters, shown_by_cluster, widening
+from palate.tastes.profile import Profile
+
+from palate_strategies.config import ColdStartConfig
+from palate_strategies.scoring import popularity_choice, score_by_popularity
+
+__all__ = ["ColdStart"]
+
+
+class ColdStart:
+    """Goes round the genre clusters and draws one popular track from each.
+
+    The order of the clusters and the draws come from the request's seed, so that listeners differ and the
+    same listener gets the same slate again. Clusters of which earlier pages showed less come first; clusters
+    that the listener has only disliked come after all others. No artist comes twice.
+
+    Args:
+        config: The options.
+    """
+
+    config_type: ClassVar[type[ColdStartConfig]] = ColdStartConfig
+    stage: ClassVar[Stage | None] = Stage(min_confidence=0.0, min_interactions=0)
+
+    def __init__(self, config: ColdStartConfig) -> None:
+        self._config = config
+
+    def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
+        """Return popular tracks, one artist and as far as possible one cluster each."""
+        generator = np.random.default_rng(request.seed)
+        builder = SlateBuilder(request, context.catalog)
+        choices: list[Choice] = []
+        for clusters in _rounds(profile, request, context, generator):
+            streams = deque(self._stream(cluster, builder, context.catalog, generator) for cluster in clusters)
+            while streams and builder.room:
+                stream = streams.popleft()
+                choice = next(stream, None)
+                if choice is not None:
+                    builder.add(choice.row)
+                    choices.append(choice)
+                    streams.append(stream)
+        return choices
+
+    def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:  # noqa: ARG002  # same for everybody
+        """Score each track by its popularity, from 0 to 1."""
+        return score_by_popularity(rows, context.catalog)
+
+    def _stream(
+        self, cluster: int, builder: SlateBuilder, catalog: CatalogIndex, generator: np.random.Generator
+    ) -> Iterator[Choice]:
+        """Draw from a cluster, without replacement, until it has nothing left for the slate."""
+        for pool in _pools(cluster, catalog, self._config.pool):
+            while len(rows := builder.open(pool)):
+                claims = (catalog.popularity[rows].astype(np.float64) + 1) ** self._config.sharpness
+                position, propensity = draw(generator, claims)
+                choice = popularity_choice(int(rows[position]), ReasonKind.POPULAR, catalog)
+                yield replace(choice, propensity=propensity)
+
+
+def _rounds(
+    profile: Profile, request: SlateRequest, context: Context, generator: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the clusters in the order of their turns: those to begin with, and those only disliked so far."""
+    catalog = context.catalog
+    clusters = np.array(eligible_clusters(catalog), dtype=np.intp)
+    shown = shown_by_cluster(request, context)[clusters]
+    clusters = clusters[np.lexsort((generator.random(len(clusters)), shown))]
+    disliked = [
+        catalog.cluster_number(taste.taste_id)
+        for taste in profile.tastes.values()
+        if taste.disliked.count and not taste.liked.count
+    ]
+    last = np.isin(clusters, [number for number in disliked if number is not None])
+    return clusters[~last], clusters[last]
+
+
+def _pools(cluster: int, catalog: CatalogIndex, size: int) -> Iterator[Rows]:
+    """Iterate over the tracks of a cluster: the most popular, then the popular, then all."""
+    popular = catalog.popular(cluster)
+    yield popular[:size]
+    yield popular[size:]
+    nowhere = np.zeros(len(FEATURES), dtype=np.float32)
+    yield from widening(catalog, cluster, nowhere, catalog.genre_weights({}), len(popular) + 1)

@@ -1,0 +1,98 @@
+"""The options of the built-in strategies, as the operator's configuration names them."""
+
+from dataclasses import dataclass
+from math import inf
+
+from palate.catalog.tracks import FEATURES
+
+__all__ = ["ColdStartConfig", "FallbackConfig", "RankingConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdStartConfig:
+    """The options of cold start.
+
+    Attributes:
+        pool: From how many of a cluster's most popular tracks it draws, at least 1; less popular ones follow
+            only when these are used up.
+        sharpness: How steeply the chance of a track rises with its popularity, at least 0: the chance is
+            proportional to ``(popularity + 1) ** sharpness``.
+    """
+
+    pool: int = 100
+    sharpness: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when a field holds what it must not."""
+        _require(holds=self.pool >= 1, field="pool", description="must be at least 1")
+        _require(holds=0 <= self.sharpness < inf, field="sharpness", description="must be at least 0 and finite")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingConfig:
+    """The options of ranking: the weights of its formula, and its limits.
+
+    Attributes:
+        audio_weight: Weight of the likeness to the liked tracks, at least 0.
+        genre_weight: Weight of the taste's genres, at least 0.
+        dislike_weight: Weight of the likeness to the disliked tracks, at least 0.
+        feature_weights: Weight of each audio feature in every cosine, in the order of `FEATURES`: nine
+            numbers of at least 0, not all 0.
+        artists_limit: How many tracks of one main artist a slate may have, at least 1.
+        candidates: How many of a taste's tracks are scored, at least 1; more are looked at only when these do
+            not fill the slate.
+    """
+
+    audio_weight: float = 1.0
+    genre_weight: float = 1.0
+    dislike_weight: float = 1.0
+    feature_weights: tuple[float, ...] = (1.0,) * len(FEATURES)
+    artists_limit: int = 1
+    candidates: int = 2000
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when a field holds what it must not."""
+        for field in ("audio_weight", "genre_weight", "dislike_weight"):
+            _require(holds=0 <= getattr(self, field) < inf, field=field, description="must be at least 0 and finite")
+        weights = self.feature_weights
+        _require(
+            holds=len(weights) == len(FEATURES) and all(0 <= weight < inf for weight in weights) and any(weights),
+            field="feature_weights",
+            description=f"must be {len(FEATURES)} finite numbers of at least 0, not all 0: {', '.join(FEATURES)}",
+        )
+        for field in ("artists_limit", "candidates"):
+            _require(holds=getattr(self, field) >= 1, field=field, description="must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FallbackConfig(RankingConfig):
+    """The options of fallback: those of ranking, and what it looks for besides.
+
+    Attributes:
+        lesser_known: A track counts as lesser-known when its popularity is at or below this quantile of its
+            cluster, in (0, 1].
+        exploration: Share of the slots that are drawn by chance, in [0, 1]; unless it is 0, at least one slot
+            from five slots on.
+        exploration_pool: Of how many of the best tracks of a weak taste one is drawn, at least 1.
+        novelty: Weight of all clusters without a taste together, where a weak taste weighs as much as its
+            expected share of likes; at least 0.
+    """
+
+    lesser_known: float = 0.6
+    exploration: float = 0.2
+    exploration_pool: int = 50
+    novelty: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when a field holds what it must not."""
+        super().__post_init__()
+        _require(holds=0 < self.lesser_known <= 1, field="lesser_known", description="must be in (0, 1]")
+        _require(holds=0 <= self.exploration <= 1, field="exploration", description="must be in [0, 1]")
+        _require(holds=self.exploration_pool >= 1, field="exploration_pool", description="must be at least 1")
+        _require(holds=0 <= self.novelty < inf, field="novelty", description="must be at least 0 and finite")
+
+
+def _require(*, holds: bool, field: str, description: str) -> None:
+    """Raise ValueError with the name of a configuration field that does not hold what it must."""
+    if not holds:
+        raise ValueError(f"{field} {description}")

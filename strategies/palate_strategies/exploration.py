@@ -1,0 +1,158 @@
+"""Exploration: tracks drawn by chance from where little is known of the listener.
+
+Each draw picks first a source and then one of its tracks; the product of both chances is the track's
+propensity. A source is a taste that has no slots of its own, or a cluster without a taste.
+
+Source:
+    Propensities make the feedback on explored tracks usable for unbiased learning: Schnabel et al.,
+    *Recommendations as treatments*, ICML 2016.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from palate.strategy.contract import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows, SlateRequest
+from palate.strategy.slate import SlateBuilder, draw, eligible_clusters
+from palate.tastes.profile import Taste
+
+from palate_strategies.config import FallbackConfig
+from palate_strategies.scoring import TasteScorer, choices_for, judge, lesser_known, popularity_choice
+
+__all__ = ["explore"]
+
+_EXPLORES_FROM: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where exploration draws from.
+
+    Attributes:
+        cluster: The cluster.
+        weight: Its claim against the other sources.
+        scorer: Of its taste, when that has likes.
+    """
+
+    cluster: int
+    weight: float
+    scorer: TasteScorer | None = None
+
+
+def explore(
+    config: FallbackConfig,
+    strong: Sequence[TasteScorer],
+    others: Sequence[TasteScorer],
+    builder: SlateBuilder,
+    request: SlateRequest,
+    context: Context,
+) -> list[Choice]:
+    """Draw the explored part of a slate.
+
+    A source that has nothing left is put aside and another one drawn.
+
+    Args:
+        config: The options.
+        strong: Scorers of the tastes that have slots of their own.
+        others: Scorers of the other tastes.
+        builder: Takes the tracks.
+        request: What is asked for.
+        context: The catalog, and what is rated.
+    """
+    generator = np.random.default_rng(request.seed)
+    sources = _sources(config, strong, others, context.catalog)
+    propensities: dict[int, float] = {}
+    while sources and len(propensities) < _slots(config.exploration, request.limit):
+        position, chance = draw(generator, [source.weight for source in sources])
+        rows, claims = _pool(config, sources[position], builder, context.catalog)
+        if len(rows) == 0:
+            del sources[position]
+            continue
+        track, track_chance = draw(generator, claims)
+        builder.add(int(rows[track]))
+        propensities[int(rows[track])] = chance * track_chance
+    return _choices(propensities, [*strong, *others], context)
+
+
+def _slots(share: float, limit: int) -> int:
+    """Return how many slots are explored: the share, rounded, and at least one from five slots on."""
+    least = 1 if share > 0 and limit >= _EXPLORES_FROM else 0
+    return max(round(share * limit), least)
+
+
+def _sources(
+    config: FallbackConfig, strong: Sequence[TasteScorer], others: Sequence[TasteScorer], catalog: CatalogIndex
+) -> list[_Source]:
+    """Return what may be drawn from: tastes that are neither strong nor mostly disliked, and other clusters."""
+    eligible = eligible_clusters(catalog)
+    tried = [
+        _Source(scorer.cluster, _expected_likes(scorer.taste), scorer if scorer.taste.liked.count else None)
+        for scorer in others
+        if scorer.cluster in eligible and not _mostly_disliked(scorer.taste)
+    ]
+    known = {scorer.cluster for scorer in (*strong, *others)}
+    untried = [cluster for cluster in eligible if cluster not in known]
+    if config.novelty == 0:
+        return tried
+    return tried + [_Source(cluster, config.novelty / len(untried)) for cluster in untried]
+
+
+def _expected_likes(taste: Taste) -> float:
+    """Return the expected share of likes among a taste's next tracks: Laplace's rule of succession."""
+    likes, dislikes = taste.liked.count, taste.disliked.count
+    return (likes + 1) / (likes + dislikes + 2)
+
+
+def _mostly_disliked(taste: Taste) -> bool:
+    """Return whether dislikes outnumber likes by more than the one that may be chance."""
+    return taste.disliked.count > taste.liked.count + 1
+
+
+def _pool(
+    config: FallbackConfig, source: _Source, builder: SlateBuilder, catalog: CatalogIndex
+) -> tuple[Rows, NDArray[np.float64]]:
+    """Return the tracks that a source offers, lesser-known where it has any, and the claim of each.
+
+    A taste with likes offers its best tracks with equal chances. Elsewhere there is no direction to look in,
+    and the cluster's popular tracks are offered by their popularity.
+    """
+    if source.scorer is None:
+        rows = builder.open(catalog.popular(source.cluster))
+        rows = _preferred(rows, lesser_known(catalog, source.cluster, rows, config.lesser_known))
+        return rows, catalog.popularity[rows].astype(np.float64) + 1
+    rows = builder.open(next(source.scorer.candidates()))
+    rows = _preferred(rows, lesser_known(catalog, source.cluster, rows, config.lesser_known))
+    rows = rows[np.argsort(-source.scorer.scores(rows))][: config.exploration_pool]
+    return rows, np.ones(len(rows))
+
+
+def _preferred(rows: Rows, preferred: NDArray[np.bool_]) -> Rows:
+    """Return the preferred rows, or all when none is."""
+    return rows[preferred] if preferred.any() else rows
+
+
+def _choices(propensities: Mapping[int, float], scorers: Sequence[TasteScorer], context: Context) -> list[Choice]:
+    """Turn drawn rows into choices, scored by the taste that speaks for each, or by popularity without likes."""
+    catalog = context.catalog
+    rows = np.array(list(propensities), dtype=np.int32)
+    if any(scorer.taste.liked.count for scorer in scorers):
+        best, _ = judge(scorers, rows, catalog)
+        picks = [(scorers[position], row) for position, row in zip(best.tolist(), rows.tolist(), strict=True)]
+        choices = choices_for(picks, ReasonKind.EXPLORATION, context)
+    else:
+        choices = [popularity_choice(row, ReasonKind.EXPLORATION, catalog) for row in rows.tolist()]
+    taste_ids = {scorer.cluster: scorer.taste.taste_id for scorer in scorers}
+    return [
+        _marked(choice, taste_ids.get(int(catalog.cluster[choice.row]), ""), propensities[choice.row])
+        for choice in choices
+    ]
+
+
+def _marked(choice: Choice, own_taste: str, propensity: float) -> Choice:
+    """Mark a choice as explored, for the taste of its own cluster; what another taste likes in it is no reason."""
+    reason = choice.reason
+    if choice.taste_id != own_taste:
+        reason = Reason(reason.kind, parts=reason.parts)
+    return replace(choice, reason=reason, taste_id=own_taste, exploration=True, propensity=propensity)

@@ -1,0 +1,65 @@
+"""Fallback: lesser-known tracks near what the listener likes, and some drawn by chance to learn more."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from palate.strategy.contract import CatalogIndex, Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
+from palate.strategy.slate import SlateBuilder, take_turns
+from palate.tastes.profile import Profile, TasteState
+
+from palate_strategies.config import FallbackConfig
+from palate_strategies.exploration import explore
+from palate_strategies.scoring import (
+    TasteScorer,
+    choices_for,
+    deal_among,
+    lesser_known,
+    score_by_tastes,
+    scorers_of,
+)
+
+__all__ = ["Fallback"]
+
+
+class Fallback:
+    """Fills most slots with lesser-known tracks of the strong tastes, and some by chance from elsewhere.
+
+    Strong are the active tastes, and the weak ones for a listener without any active. Well-known tracks of
+    theirs follow only when the lesser-known ones are used up.
+
+    Args:
+        config: The options.
+    """
+
+    config_type: ClassVar[type[FallbackConfig]] = FallbackConfig
+    stage: ClassVar[Stage | None] = Stage(min_confidence=0.15, min_interactions=1)
+
+    def __init__(self, config: FallbackConfig) -> None:
+        self._config = config
+
+    def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
+        """Return lesser-known tracks of the strong tastes, with explored ones spread among them."""
+        builder = SlateBuilder(request, context.catalog, self._config.artists_limit)
+        scorers = scorers_of(profile.tastes_in(*TasteState), context.catalog, self._config)
+        strong = _strong(scorers)
+        others = [scorer for scorer in scorers if scorer not in strong]
+        explored = explore(self._config, strong, others, builder, request, context)
+        picks = deal_among(strong, builder, request, context, partial(self._lesser_known_first, context.catalog))
+        piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)
+        return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
+
+    def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
+        """Score each track by the taste that speaks for it."""
+        return score_by_tastes(profile, rows, context, self._config)
+
+    def _lesser_known_first(self, catalog: CatalogIndex, scorer: TasteScorer, rows: Rows) -> Rows:
+        well_known = ~lesser_known(catalog, scorer.cluster, rows, self._config.lesser_known)
+        return rows[np.lexsort((-scorer.scores(rows), well_known))]
+
+
+def _strong(scorers: Sequence[TasteScorer]) -> list[TasteScorer]:
+    """Return the scorers of the active tastes, or of the weak ones when none is active."""
+    active = [scorer for scorer in scorers if scorer.taste.state is TasteState.ACTIVE]
+    return active or [scorer for scorer in scorers if scorer.taste.state is TasteState.WEAK]

@@ -1,0 +1,55 @@
+"""Ranking: the tracks that are most like what the listener likes, from every active taste."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from palate.strategy.contract import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
+from palate.strategy.slate import SlateBuilder
+from palate.tastes.profile import Profile, TasteState
+
+from palate_strategies.config import RankingConfig
+from palate_strategies.scoring import (
+    TasteScorer,
+    choices_for,
+    deal_among,
+    score_by_tastes,
+    scorers_of,
+)
+
+__all__ = ["Ranking"]
+
+
+class Ranking:
+    """Shares the slate among the active tastes and fills each share with the best scores.
+
+    Slots that the active tastes cannot fill go to the weak ones. The formula is in
+    `palate_strategies.scoring`.
+
+    Args:
+        config: The weights.
+    """
+
+    config_type: ClassVar[type[RankingConfig]] = RankingConfig
+    stage: ClassVar[Stage | None] = Stage(min_confidence=0.5, min_interactions=5)
+
+    def __init__(self, config: RankingConfig) -> None:
+        self._config = config
+
+    def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
+        """Return the best of every active taste, in turns."""
+        builder = SlateBuilder(request, context.catalog, self._config.artists_limit)
+        picks: list[tuple[TasteScorer, int]] = []
+        for state in (TasteState.ACTIVE, TasteState.WEAK):
+            if builder.room:
+                scorers = scorers_of(profile.tastes_in(state), context.catalog, self._config)
+                picks += deal_among(scorers, builder, request, context, _best_first)
+        return choices_for(picks, ReasonKind.SIMILAR, context)
+
+    def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
+        """Score each track by the taste that speaks for it."""
+        return score_by_tastes(profile, rows, context, self._config)
+
+
+def _best_first(scorer: TasteScorer, rows: Rows) -> Rows:
+    return rows[np.argsort(-scorer.scores(rows))]

@@ -1,0 +1,245 @@
+"""How one taste scores tracks: the formula that fallback and ranking share, and the reasons that it gives.
+
+    score = audio_weight * cos(track, liked mean)
+          + genre_weight * mean over the track's genres of share / largest share
+          - dislike_weight * dislikes / (dislikes + 4) * cos(track, disliked mean)
+
+Every cosine is weighted and taken between normal scores: ``cos(x, y) = sum(w x y) / (|x| |y|)`` with
+``|x|**2 = sum(w x**2)``, and 0 where one of the vectors is 0.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from palate.catalog.tracks import FEATURES
+from palate.strategy.contract import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows, Scores, SlateRequest
+from palate.strategy.slate import SlateBuilder, share_slots, shown_by_cluster, widening
+from palate.tastes.confidence import PRIOR_STRENGTH
+from palate.tastes.profile import Profile, Taste, TasteState
+
+from palate_strategies.config import RankingConfig
+
+__all__ = [
+    "Order",
+    "TasteScorer",
+    "choices_for",
+    "deal_among",
+    "judge",
+    "lesser_known",
+    "popularity_choice",
+    "score_by_popularity",
+    "score_by_tastes",
+    "scorers_of",
+]
+
+_NEAREST_AMONG: Final = 512
+_STRONGEST: Final = 3
+_NO_ROWS: Final = np.empty(0, dtype=np.int32)
+
+Order: TypeAlias = Callable[["TasteScorer", Rows], Rows]
+"""Puts candidates of a taste into the order in which they are to be chosen."""
+
+
+class TasteScorer:
+    """Scores tracks for one taste.
+
+    Args:
+        taste: The taste.
+        cluster: The taste's cluster in the catalog.
+        catalog: The catalog.
+        config: The weights.
+
+    Attributes:
+        taste: The taste.
+        cluster: Position of its cluster.
+    """
+
+    def __init__(self, taste: Taste, cluster: int, catalog: CatalogIndex, config: RankingConfig) -> None:
+        self.taste = taste
+        self.cluster = cluster
+        self._catalog = catalog
+        self._config = config
+        self._scale = np.sqrt(np.array(config.feature_weights, dtype=np.float32))
+        dislikes = taste.disliked.count
+        pull = config.dislike_weight * dislikes / (dislikes + PRIOR_STRENGTH)
+        liked, disliked = self._unit(np.stack((taste.liked.mean, taste.disliked.mean)))
+        self._liked = np.float32(config.audio_weight) * liked
+        self._disliked = np.float32(-pull) * disliked
+        shares = catalog.genre_weights(taste.genre_distribution)
+        largest = shares.max(initial=0.0)
+        self._affinity = shares * np.float32(config.genre_weight / largest if largest > 0 else 0.0)
+
+    def candidates(self) -> Iterator[Rows]:
+        """Iterate over ever larger sets of the cluster's tracks from where the scores are highest."""
+        direction = self._scale * (self._liked + self._disliked)
+        length = np.linalg.norm(direction)
+        affinity = self._affinity / length if length > 0 else self._affinity
+        return widening(self._catalog, self.cluster, direction, affinity, self._config.candidates)
+
+    def scores(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the score of each row, float32 ``(n,)``."""
+        audio: NDArray[np.float32] = self._tracks(rows) @ (self._liked + self._disliked)
+        return audio + self._catalog.genre_affinity(rows, self._affinity)
+
+    def reasons(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Reason]:
+        """Say for each row why it was chosen; the parts of each reason add up to the row's score.
+
+        Args:
+            rows: Few rows, the chosen ones.
+            kind: What the reasons rest on.
+            liked: Rows of the taste's standing likes; the last 512 are looked at for the nearest one.
+        """
+        tracks = self._tracks(rows)
+        shares = tracks * self._liked
+        parts = np.stack(
+            (shares.sum(axis=1), self._catalog.genre_affinity(rows, self._affinity), tracks @ self._disliked), axis=1
+        )
+        nearest = self._nearest(tracks, liked)
+        return [
+            Reason(kind, near, _strongest(share), dict(zip(("audio", "genre", "dislike"), part, strict=True)))
+            for near, share, part in zip(nearest, shares.tolist(), parts.tolist(), strict=True)
+        ]
+
+    def _nearest(self, tracks: NDArray[np.float32], liked: Rows) -> list[int] | list[None]:
+        """Return for each track the liked row with the highest cosine."""
+        liked = liked[-_NEAREST_AMONG:]
+        if len(liked) == 0:
+            return [None] * len(tracks)
+        nearest: list[int] = liked[(tracks @ self._tracks(liked).T).argmax(axis=1)].tolist()
+        return nearest
+
+    def _tracks(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the rows as unit vectors whose products are weighted cosines, float32 ``(n, 9)``."""
+        return self._unit(self._catalog.normalized.take(rows, axis=0))
+
+    def _unit(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        vectors = vectors * self._scale
+        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        lengths[lengths == 0] = 1
+        units: NDArray[np.float32] = vectors / lengths[:, np.newaxis]
+        return units
+
+
+def scorers_of(tastes: Sequence[Taste], catalog: CatalogIndex, config: RankingConfig) -> list[TasteScorer]:
+    """Make the scorers of those tastes whose cluster the catalog has and does not exclude."""
+    numbered = [(taste, catalog.cluster_number(taste.taste_id)) for taste in tastes]
+    return [
+        TasteScorer(taste, number, catalog, config)
+        for taste, number in numbered
+        if number is not None and not catalog.clusters[number].excluded
+    ]
+
+
+def deal_among(
+    scorers: Sequence[TasteScorer], builder: SlateBuilder, request: SlateRequest, context: Context, order: Order
+) -> list[tuple[TasteScorer, int]]:
+    """Share what room a slate has among tastes in proportion to their confidence, at least one slot each.
+
+    Confidence grows ever more slowly with the likes, so that the largest taste gets at most about three times
+    the slots of the smallest active one. When there are fewer slots than tastes, tastes take turns over the
+    pages by Sainte-Laguë's divisors: the one with the highest ``confidence / (2 * shown + 1)`` comes first.
+
+    Args:
+        scorers: One for each taste.
+        builder: Takes the tracks.
+        request: What is asked for.
+        context: The catalog, and what is rated.
+        order: Puts a taste's candidates in order.
+
+    Returns:
+        The chosen rows, each with the scorer of its taste, in the order to show them.
+
+    Source:
+        Steck, *Calibrated recommendations*, RecSys 2018, for slates that keep the proportions of a
+        listener's interests; Balinski and Young, *Fair Representation*, 1982, for the divisors.
+    """
+    weights = [scorer.taste.confidence for scorer in scorers]
+    if builder.room < len(scorers):
+        shown = shown_by_cluster(request, context)
+        weights = [
+            weight / (2 * int(shown[scorer.cluster]) + 1) for scorer, weight in zip(scorers, weights, strict=True)
+        ]
+    queues = [_queue(scorer, builder, order) for scorer in scorers]
+    return [(scorers[taste], row) for taste, row in builder.deal(queues, share_slots(weights, builder.room))]
+
+
+def choices_for(picks: Sequence[tuple[TasteScorer, int]], kind: ReasonKind, context: Context) -> list[Choice]:
+    """Turn rows that were picked for tastes into choices with scores and reasons, in the order given."""
+    rows_of: dict[TasteScorer, list[int]] = {}
+    for scorer, row in picks:
+        rows_of.setdefault(scorer, []).append(row)
+    choices = {}
+    for scorer, rows in rows_of.items():
+        taste_id = scorer.taste.taste_id
+        liked = context.liked.get(taste_id, _NO_ROWS)
+        for row, reason in zip(rows, scorer.reasons(np.array(rows, dtype=np.int32), kind, liked), strict=True):
+            choices[row] = Choice(row, sum(reason.parts.values()), reason, taste_id)
+    return [choices[row] for _, row in picks]
+
+
+def lesser_known(catalog: CatalogIndex, cluster: int, rows: Rows, share: float) -> NDArray[np.bool_]:
+    """Return which rows are no more popular than the quantile `share` of a cluster's popularity."""
+    return catalog.popularity[rows] <= catalog.popularity_quantile(cluster, share)
+
+
+def judge(
+    scorers: Sequence[TasteScorer], rows: Rows, catalog: CatalogIndex
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Find the taste that speaks for each row.
+
+    It is the taste of the row's own cluster, so that what is disliked in one taste is not made good by
+    another. Where that taste has no verdict, or there is none, it is the one of those with likes that scores
+    the row highest.
+
+    Args:
+        scorers: At least one with likes.
+        rows: The rows.
+        catalog: The catalog.
+
+    Returns:
+        Positions in `scorers`, and the scores, float32 ``(n,)``.
+    """
+    scores = np.stack([scorer.scores(rows) for scorer in scorers])
+    clusters, likes, dislikes = np.array(
+        [(scorer.cluster, scorer.taste.liked.count, scorer.taste.disliked.count) for scorer in scorers]
+    ).T[:, :, np.newaxis]
+    own = (clusters == catalog.cluster[rows]) & (likes + dislikes > 0)
+    speaks = own | (likes > 0) & ~own.any(axis=0)
+    best = np.where(speaks, scores, -np.inf).argmax(axis=0)
+    return best, scores[best, np.arange(len(rows))]
+
+
+def score_by_tastes(profile: Profile, rows: Rows, context: Context, config: RankingConfig) -> Scores:
+    """Score rows by the taste that speaks for each; by popularity for a listener without likes."""
+    catalog = context.catalog
+    scorers = scorers_of(profile.tastes_in(*TasteState), catalog, config)
+    if not any(scorer.taste.liked.count for scorer in scorers):
+        return score_by_popularity(rows, catalog)
+    best, scores = judge(scorers, rows, catalog)
+    taste_ids = [scorer.taste.taste_id for scorer in scorers]
+    return Scores(scores, [taste_ids[position] for position in best.tolist()])
+
+
+def score_by_popularity(rows: Rows, catalog: CatalogIndex) -> Scores:
+    """Score rows by their popularity, from 0 to 1, for no taste."""
+    return Scores(catalog.popularity[rows].astype(np.float32) / 100, [""] * len(rows))
+
+
+def popularity_choice(row: int, kind: ReasonKind, catalog: CatalogIndex) -> Choice:
+    """Make a choice of a row for which nothing but its popularity speaks."""
+    share = int(catalog.popularity[row]) / 100
+    return Choice(row, share, Reason(kind, parts={"popularity": share}))
+
+
+def _queue(scorer: TasteScorer, builder: SlateBuilder, order: Order) -> Iterator[int]:
+    """Yield a taste's tracks in order; looks at more of them only when these are used up."""
+    for rows in scorer.candidates():
+        yield from order(scorer, builder.open(rows)).tolist()
+
+
+def _strongest(shares: Sequence[float]) -> tuple[tuple[str, float], ...]:
+    """Return the features with the largest shares above 0, at most three."""
+    ranked = sorted(zip(FEATURES, shares, strict=True), key=lambda feature: -feature[1])
+    return tuple((name, share) for name, share in ranked[:_STRONGEST] if share > 0)
