@@ -18,7 +18,7 @@ Serve = Callable[..., str]
 @pytest.fixture(scope="session")
 def catalog_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the bundled catalog as a file."""
-    return bundled_catalog(tmp_path_factory.mktemp("catalog") / "catalog.arrow")
+    return bundled_catalog(tmp_path_factory.mktemp("catalog"))
 
 
 @pytest.fixture(scope="session")

@@ -134,12 +134,8 @@ class LogConfig(_Table):
     """``auto`` is ``console`` in a terminal and ``json`` elsewhere."""
 
 
-class Config(BaseSettings):
+class Config(_Table):
     """The whole configuration."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="__", env_ignore_empty=True
-    )
 
     data_dir: Path = Path("palate-data")
     """The folder that holds all state."""
@@ -179,7 +175,9 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = 
     for key, value in (overrides or {}).items():
         _set(outranking, key.split("."), value)
 
-    class Sources(Config):
+    class Sources(BaseSettings, Config):
+        model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+
         @classmethod
         def settings_customise_sources(
             cls,
@@ -192,9 +190,10 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = 
             return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=file)
 
     try:
-        return Sources(**outranking)
+        sources = Sources(**outranking)
     except (ValidationError, SettingsError) as error:
         raise ConfigError("\n".join(_describe(error, path, file))) from error
+    return Config.model_construct(**dict(sources))
 
 
 def _read(path: Path | None) -> dict[str, Any]:

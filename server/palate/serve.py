@@ -1,30 +1,18 @@
-"""Assembles the server from its parts and runs it, in one process or in several."""
+"""Assembles the server from its parts."""
 
-import asyncio
 import contextlib
-import multiprocessing
-import os
-import signal
-import socket
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from typing import Any, Final
+from contextlib import AsyncExitStack
+from typing import Final, Self
 
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from palate import __version__
 from palate.catalog.snapshot import Catalog
 from palate.config import Config
-from palate.errors import ConfigError, PalateError
-from palate.logs import set_up_logs
+from palate.errors import ConfigError
 from palate.rpc.calls import CallInterceptor
 from palate.rpc.catalog import CatalogServicer
 from palate.rpc.feedback import FeedbackServicer
@@ -56,7 +44,7 @@ from palate.v1 import (
     strategy_pb2_grpc,
 )
 
-__all__ = ["SERVICES", "Server", "run"]
+__all__ = ["SERVICES", "Server"]
 
 SERVICES: Final[tuple[str, ...]] = tuple(
     contract.DESCRIPTOR.services_by_name[name].full_name
@@ -96,7 +84,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._closing = AsyncExitStack()
 
-    async def __aenter__(self) -> "Server":
+    async def __aenter__(self) -> Self:
         """Open catalog and store, load the strategies, listen, and only then report SERVING."""
         async with AsyncExitStack() as stack:
             self._assemble(stack)
@@ -155,123 +143,13 @@ class Server:
         except OSError as error:
             raise ConfigError(f"the TLS certificate or key cannot be read: {error}") from error
         except RuntimeError as error:
-            raise ConfigError(f"cannot listen on {address}: {_port_advice(config.host, config.port)}") from error
+            advice = f"is the port taken, or {config.host} no address of this machine? Choose with --host and --port"
+            raise ConfigError(f"cannot listen on {address}: {advice}") from error
 
     async def _drain(self) -> None:
         await self._health.enter_graceful_shutdown()
         await self.grpc_server.stop(self._config.server.drain_seconds)
 
 
-def run(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
-
-    Raises:
-        PalateError: When serving cannot begin.
-    """
-    set_up_logs(config.log)
-    if config.server.workers == 1:
-        asyncio.run(_serve(config))
-    else:
-        _supervise(config)
-
-
-async def _serve(config: Config, ready: Connection | None = None) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Server(config, reuse_port=ready is not None) as server:
-        if ready is None:
-            _announce(config, server.port)
-        else:
-            ready.send(None)
-        await stop.wait()
-        _log.info("draining")
-    _log.info("stopped")
-
-
-def _supervise(config: Config) -> None:
-    """Run the workers, start a new one where one dies, and pass SIGTERM on."""
-    with _reserved_port(config) as port:
-        fixed = config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
-        stopping = False
-
-        def stop(*_: object) -> None:
-            nonlocal stopping
-            stopping = True
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
-        workers = [_start_worker(fixed) for _ in range(config.server.workers)]
-        _announce(config, port)
-        while not stopping:
-            multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=0.2)
-            for place, worker in enumerate(workers):
-                if not worker.is_alive() and not stopping:
-                    _log.error("a worker died; starting another", exit_code=worker.exitcode)
-                    time.sleep(_RESTART_PAUSE_SECONDS)
-                    workers[place] = _start_worker(fixed)
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join()
-
-
-_RESTART_PAUSE_SECONDS: Final = 0.5
-
-
-def _start_worker(config: Config) -> BaseProcess:
-    """Start a worker and wait until it serves. ConfigError with its own words when it cannot."""
-    here, there = multiprocessing.Pipe(duplex=False)
-    worker = multiprocessing.get_context("spawn").Process(target=_work, args=(config, there))
-    worker.start()
-    there.close()
-    try:
-        trouble = here.recv()
-    except EOFError:
-        worker.join()
-        trouble = f"a worker ended with exit code {worker.exitcode} before it could serve"
-    if trouble is not None:
-        raise ConfigError(trouble)
-    return worker
-
-
-def _work(config: Config, ready: Connection) -> None:
-    set_up_logs(config.log)
-    try:
-        asyncio.run(_serve(config, ready))
-    except PalateError as error:
-        ready.send(str(error))
-        sys.exit(1)
-
-
-@contextmanager
-def _reserved_port(config: Config) -> Iterator[int]:
-    """Hold the port that the workers share. ConfigError when somebody else has it."""
-    host, port = config.server.host, config.server.port
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:  # without SO_REUSEPORT, so that no stranger shares the port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-        reserved = socket.socket(family, kind)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind(address)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {_port_advice(host, port)}") from error
-    with reserved:
-        yield reserved.getsockname()[1]
-
-
-def _port_advice(host: str, port: int) -> str:
-    return f"is another process using port {port}, and is {host} an address of this machine? Choose another with --port"
-
-
 def _threads(name: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix=name)
-
-
-def _announce(config: Config, port: int) -> None:
-    open_to_all = not config.auth.tokens
-    if open_to_all and config.server.host not in ("127.0.0.1", "localhost", "::1"):
-        _log.warning("anybody who reaches this address may call everything; set [[auth.tokens]]")
-    print(f"palate {__version__} is serving on {config.server.host}:{port}", flush=True)  # noqa: T201 - what a person waits for

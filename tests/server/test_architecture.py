@@ -19,7 +19,7 @@ FLOORS = [
     {"config"},
     {"service"},
     {"rpc"},
-    {"logs", "serve", "client", "testing"},
+    {"logs", "serve", "run", "client", "testing"},
 ]
 TRAINING = {"lightgbm", "onnx", "onnxmltools", "sklearn", "skl2onnx", "joblib"}
 RUNTIME = {"alembic", "grpc", "onnxruntime", "psycopg", "pyarrow", "sqlalchemy", "sqlite3"}

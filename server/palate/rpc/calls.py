@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 from palate.config import TokenConfig
 from palate.errors import InvalidField, Overloaded, PalateError, PermissionDenied, Unauthenticated
 from palate.rpc.errors import status_of
+from palate.rpc.threads import CallContext
 
 __all__ = ["CallInterceptor", "add_request_id"]
 
@@ -32,7 +33,7 @@ _current: ContextVar["_Call"] = ContextVar("palate_call")
 class _Call:
     """One call in hand, with the request id that its log lines and its error carry."""
 
-    def __init__(self, method: str, context: grpc.aio.ServicerContext) -> None:
+    def __init__(self, method: str, context: CallContext) -> None:
         self.method = method
         self._context = context
 
@@ -67,7 +68,7 @@ def add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
     return event
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc ships no types
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of palate's services once.
 
     Args:
@@ -95,7 +96,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc
         return wrapped
 
     def _unary(self, method: str, handler: Any) -> Any:
-        async def answer(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        async def answer(data: bytes, context: CallContext) -> bytes:
             call = _Call(method, context)
             _current.set(call)
             started = time.perf_counter()
@@ -111,7 +112,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc
         return grpc.unary_unary_rpc_method_handler(answer)
 
     def _stream(self, method: str, handler: Any) -> Any:
-        async def answer(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        async def answer(data: bytes, context: CallContext) -> AsyncIterator[bytes]:
             call = _Call(method, context)
             _current.set(call)
             try:

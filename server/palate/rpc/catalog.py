@@ -2,13 +2,11 @@
 
 from concurrent.futures import Executor
 
-import grpc
-
 from palate.catalog.snapshot import Catalog
 from palate.errors import NotFound
 from palate.rpc.convert import track_message
 from palate.rpc.fields import identifier, optional_identifier, page_size, text
-from palate.rpc.threads import in_thread
+from palate.rpc.threads import CallContext, in_thread
 from palate.service.paging import PageTokens
 from palate.v1 import catalog_pb2, catalog_pb2_grpc
 
@@ -28,7 +26,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     async def GetTrack(
         self,
         request: catalog_pb2.GetTrackRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> catalog_pb2.GetTrackResponse:
         """Return one track."""
         row = self._catalog.row(identifier("track_id", request.track_id))
@@ -41,7 +39,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     async def SearchTracks(
         self,
         request: catalog_pb2.SearchTracksRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> catalog_pb2.SearchTracksResponse:
         """Find tracks by words."""
         query = text("query", request.query, _MAX_QUERY_BYTES)
@@ -63,7 +61,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     async def ListGenreClusters(
         self,
         request: catalog_pb2.ListGenreClustersRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> catalog_pb2.ListGenreClustersResponse:
         """List the genre clusters."""
         size = page_size(request.page_size, default=100)
@@ -83,7 +81,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
             genre_cluster_id=cluster.cluster_id,
             display_name=cluster.display_name,
             genres=self._catalog.genres_of_cluster(number),
-            track_count=self._catalog.cluster_size(number),
+            track_count=self._catalog.track_counts[number],
             excluded=cluster.excluded,
         )
 

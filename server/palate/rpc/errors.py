@@ -43,16 +43,16 @@ class Row:
     details: Callable[[typing.Any], Message]
 
 
-def _bad_request(error: InvalidField) -> Message:
+def _bad_request(error: InvalidField) -> BadRequest:
     violation = BadRequest.FieldViolation(field=_cut(error.path), description=_cut(error.description))
     return BadRequest(field_violations=[violation])
 
 
-def _not_found(error: NotFound) -> Message:
+def _not_found(error: NotFound) -> ErrorInfo:
     return _info(f"{error.kind.upper()}_NOT_FOUND", name=error.name)
 
 
-def _strategy_failed(error: StrategyFailed) -> Message:
+def _strategy_failed(error: StrategyFailed) -> ErrorInfo:
     return _info("STRATEGY_FAILED", strategy=error.strategy, version=error.version)
 
 

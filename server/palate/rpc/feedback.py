@@ -2,10 +2,9 @@
 
 import asyncio
 
-import grpc
-
 from palate.errors import InvalidField
 from palate.rpc.fields import identifier, optional_identifier, repeated
+from palate.rpc.threads import CallContext
 from palate.service.feedback import Feedback, FeedbackService
 from palate.tastes import EventKind
 from palate.v1 import feedback_pb2, feedback_pb2_grpc
@@ -24,7 +23,7 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
     async def RecordFeedback(
         self,
         request: feedback_pb2.RecordFeedbackRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> feedback_pb2.RecordFeedbackResponse:
         """Record one verdict."""
         [recorded] = await asyncio.wrap_future(self._service.record([_feedback(request)]))
@@ -33,7 +32,7 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
     async def BatchRecordFeedback(
         self,
         request: feedback_pb2.BatchRecordFeedbackRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> feedback_pb2.BatchRecordFeedbackResponse:
         """Record several verdicts together."""
         repeated("requests", len(request.requests), _MAX_BATCH, smallest=1)
@@ -49,7 +48,7 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
     async def RetractFeedback(
         self,
         request: feedback_pb2.RetractFeedbackRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> feedback_pb2.RetractFeedbackResponse:
         """Take a verdict back."""
         feedback = Feedback(

@@ -1,9 +1,8 @@
 """ModelService."""
 
-import grpc
-
 from palate.errors import InvalidField, NotFound
 from palate.rpc.fields import identifier, optional_identifier, page_size
+from palate.rpc.threads import CallContext
 from palate.v1 import model_pb2, model_pb2_grpc
 
 __all__ = ["ModelServicer"]
@@ -15,7 +14,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     async def ListModels(
         self,
         request: model_pb2.ListModelsRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> model_pb2.ListModelsResponse:
         """List models."""
         optional_identifier("user_id", request.user_id)
@@ -26,7 +25,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     async def GetModel(
         self,
         request: model_pb2.GetModelRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> model_pb2.GetModelResponse:
         """Return one model."""
         raise NotFound("model", identifier("model_version", request.model_version))
@@ -34,7 +33,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     async def RollbackModel(
         self,
         request: model_pb2.RollbackModelRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> model_pb2.RollbackModelResponse:
         """Move a taste back to an earlier model."""
         user_id, taste_id = identifier("user_id", request.user_id), identifier("taste_id", request.taste_id)
@@ -44,7 +43,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     async def PinModel(
         self,
         request: model_pb2.PinModelRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> model_pb2.PinModelResponse:
         """Pin or unpin a model."""
         raise NotFound("model", identifier("model_version", request.model_version))
@@ -52,7 +51,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     async def ListTrainingRuns(
         self,
         request: model_pb2.ListTrainingRunsRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> model_pb2.ListTrainingRunsResponse:
         """List runs of the trainer."""
         optional_identifier("user_id", request.user_id)

@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 
-import grpc
-
 from palate.rpc.convert import event_message, profile_message
 from palate.rpc.fields import identifier, optional_identifier
-from palate.rpc.threads import in_thread
+from palate.rpc.threads import CallContext, in_thread
 from palate.service.feedback import Feedback, FeedbackService
 from palate.service.profiles import ProfileService, ProfileView
 from palate.tastes import EventKind
@@ -28,7 +26,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     async def GetProfile(
         self,
         request: profile_pb2.GetProfileRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> profile_pb2.GetProfileResponse:
         """Return a profile."""
         user_id = identifier("user_id", request.user_id)
@@ -38,7 +36,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     async def ExportProfile(
         self,
         request: profile_pb2.ExportProfileRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> AsyncIterator[profile_pb2.ExportProfileResponse]:
         """Stream a profile, then its log."""
         parts = self._profiles.export(identifier("user_id", request.user_id))
@@ -51,7 +49,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     async def DeleteTaste(
         self,
         request: profile_pb2.DeleteTasteRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> profile_pb2.DeleteTasteResponse:
         """Delete a taste."""
         feedback = Feedback(
@@ -66,7 +64,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     async def DeleteProfile(
         self,
         request: profile_pb2.DeleteProfileRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> profile_pb2.DeleteProfileResponse:
         """Delete a profile and its log."""
         await asyncio.wrap_future(self._feedback.delete_profile(identifier("user_id", request.user_id)))

@@ -4,13 +4,11 @@ import hashlib
 from collections import OrderedDict
 from concurrent.futures import Executor
 
-import grpc
-
 from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField
 from palate.rpc.convert import rank_response, recommend_response
 from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
-from palate.rpc.threads import deadline_of, in_thread
+from palate.rpc.threads import CallContext, deadline_of, in_thread
 from palate.service.recommend import RecommendationService, RecommendQuery
 from palate.store.contract import Header, Store
 from palate.v1 import recommendation_pb2, recommendation_pb2_grpc
@@ -38,7 +36,9 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         self._max_slates = max_slates
         self._answers: OrderedDict[tuple[bytes, Header | None], bytes] = OrderedDict()
 
-    async def Recommend(self, request: recommendation_pb2.RecommendRequest, context: grpc.aio.ServicerContext) -> bytes:
+    async def Recommend(  # type: ignore[override]  # serialized already; the interceptor passes bytes on
+        self, request: recommendation_pb2.RecommendRequest, context: CallContext
+    ) -> bytes:
         """Return a slate, serialized."""
         user_id = identifier("user_id", request.user_id)
         header = self._store.header(user_id)
@@ -55,7 +55,7 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         return answer
 
     async def Rank(
-        self, request: recommendation_pb2.RankRequest, context: grpc.aio.ServicerContext
+        self, request: recommendation_pb2.RankRequest, context: CallContext
     ) -> recommendation_pb2.RankResponse:
         """Return the caller's tracks in the listener's order."""
         user_id = identifier("user_id", request.user_id)

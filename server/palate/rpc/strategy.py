@@ -1,8 +1,7 @@
 """StrategyService."""
 
-import grpc
-
 from palate.rpc.convert import strategy_message
+from palate.rpc.threads import CallContext
 from palate.strategy.registry import Registry
 from palate.v1 import strategy_pb2, strategy_pb2_grpc
 
@@ -18,7 +17,7 @@ class StrategyServicer(strategy_pb2_grpc.StrategyServiceServicer):
     async def ListStrategies(
         self,
         request: strategy_pb2.ListStrategiesRequest,
-        context: grpc.aio.ServicerContext,
+        context: CallContext,
     ) -> strategy_pb2.ListStrategiesResponse:
         """List every installed strategy."""
         return strategy_pb2.ListStrategiesResponse(

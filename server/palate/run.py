@@ -1,0 +1,133 @@
+"""Runs the server: in this process, or in several that share the port."""
+
+import asyncio
+import multiprocessing
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+import structlog
+
+from palate import __version__
+from palate.config import Config
+from palate.errors import ConfigError, PalateError
+from palate.logs import set_up_logs
+from palate.serve import Server
+
+__all__ = ["run"]
+
+_RESTART_PAUSE_SECONDS: Final = 0.5
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_log = structlog.get_logger(__name__)
+
+
+def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        PalateError: When serving cannot begin.
+    """
+    set_up_logs(config.log)
+    if config.server.workers == 1:
+        asyncio.run(_serve(config))
+    else:
+        _supervise(config)
+
+
+async def _serve(config: Config, ready: Connection | None = None) -> None:
+    """Serve in this process; with `ready` as one worker of several, which tells its parent that it serves."""
+    stop = asyncio.Event()
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with Server(config, reuse_port=ready is not None) as server:
+        if ready is None:
+            _announce(config, server.port)
+        else:
+            ready.send(None)
+        await stop.wait()
+        _log.info("draining")
+    _log.info("stopped")
+
+
+def _supervise(config: Config) -> None:
+    """Run the workers, start a new one where one dies, and pass the end on to them."""
+    with _reserved_port(config) as port, _stop_requests() as stop:
+        fixed = config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
+        workers = [_start_worker(fixed) for _ in range(config.server.workers)]
+        _announce(config, port)
+        while not wait([stop], timeout=0):
+            wait([stop, *(worker.sentinel for worker in workers)])
+            for place, worker in enumerate(workers):
+                if not worker.is_alive() and not wait([stop], timeout=0):
+                    _log.error("a worker died; starting another", exit_code=worker.exitcode)
+                    time.sleep(_RESTART_PAUSE_SECONDS)
+                    workers[place] = _start_worker(fixed)
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join()
+
+
+def _start_worker(config: Config) -> BaseProcess:
+    """Start a worker and wait until it serves. ConfigError with its own words when it cannot."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    worker = multiprocessing.get_context("spawn").Process(target=_work, args=(config, there))
+    worker.start()
+    there.close()
+    try:
+        trouble = here.recv()
+    except EOFError:
+        worker.join()
+        trouble = f"a worker ended with exit code {worker.exitcode} before it could serve; its log says why"
+    if trouble is not None:
+        raise ConfigError(trouble)
+    return worker
+
+
+def _work(config: Config, ready: Connection) -> None:
+    set_up_logs(config.log)
+    try:
+        asyncio.run(_serve(config, ready))
+    except PalateError as error:
+        ready.send(str(error))
+        sys.exit(1)
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Connection]:
+    """Yield something to wait for that becomes ready with the first SIGTERM or SIGINT."""
+    stop, requests = multiprocessing.Pipe(duplex=False)
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: requests.send(None))
+    with stop, requests:
+        yield stop
+
+
+@contextmanager
+def _reserved_port(config: Config) -> Iterator[int]:
+    """Hold the port that the workers share. ConfigError when somebody else has it."""
+    host, port = config.server.host, config.server.port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:  # without SO_REUSEPORT, so that no stranger shares the port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+        reserved = socket.socket(family, kind)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(address)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port}: {error}; choose with --host and --port") from error
+    with reserved:
+        yield reserved.getsockname()[1]
+
+
+def _announce(config: Config, port: int) -> None:
+    if not config.auth.tokens and config.server.host not in ("127.0.0.1", "localhost", "::1"):
+        _log.warning("anybody who reaches this address may call everything; set [[auth.tokens]]")
+    print(f"palate {__version__} is serving on {config.server.host}:{port}", flush=True)  # noqa: T201 - what a person waits for
