@@ -4,7 +4,6 @@ import pkgutil
 from typing import Any, Final, NamedTuple
 
 import click
-
 from palate import __version__
 from palate.errors import PalateError
 

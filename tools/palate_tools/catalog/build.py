@@ -1,5 +1,6 @@
 """The whole way from files of tracks to a catalog."""
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,17 +9,18 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-
 from palate.catalog.genres import GenreClusters
 from palate.catalog.tracks import FEATURES
 from palate.catalog.writer import write_catalog
 from palate.errors import CatalogError
+
 from palate_tools.catalog.cleaning import Cleaned, clean
 from palate_tools.catalog.columns import find_column, map_columns
 from palate_tools.catalog.findings import Finding
-from palate_tools.catalog.merging import Merged, merge
+from palate_tools.catalog.merging import merge
 from palate_tools.catalog.placing import Labelled, Placement, features_of, place_by_genre, place_tracks
-from palate_tools.catalog.reading import Source, open_source
+from palate_tools.catalog.reading import open_source
+from palate_tools.catalog.rows import Source
 
 __all__ = ["SAMPLE", "FileReport", "Import", "Watcher", "import_tracks", "write_import"]
 
@@ -142,16 +144,18 @@ def write_import(imported: Import, out: Path, *, source: str | None = None) -> N
         CatalogError: No track is left, or the file cannot be written.
     """
     if imported.placement is None:
-        raise CatalogError("no track is left to write; every row was refused")
+        raise CatalogError("there is no track to write: the files have no rows, or all of them were refused")
     source = source or ", ".join(file.path.name for file in imported.files)
     write_catalog(out, imported.tracks, imported.clusters.clusters, source=source)
 
 
 def _check_mapping(mapping: Mapping[str, str], sources: Sequence[Source]) -> None:
+    names = list(dict.fromkeys(name for source in sources for name in source.columns))
     for field, column in mapping.items():
-        if not any(find_column(column, source.columns) for source in sources):
-            names = "; ".join(f"{source.path.name}: {', '.join(source.columns)}" for source in sources)
-            raise CatalogError(f"--map {field}={column} names no column; the columns are {names}")
+        if find_column(column, names) is None:
+            near = difflib.get_close_matches(column, names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise CatalogError(f"--map {field}={column} names no column; there are {', '.join(names)}{hint}")
 
 
 def _read(source: Source, columns: Mapping[str, tuple[str, ...]], watch: Watcher) -> Cleaned:

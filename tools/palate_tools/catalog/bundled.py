@@ -7,6 +7,7 @@ from pathlib import Path
 from palate import __version__
 from palate.catalog.layout import FORMAT
 from palate.errors import CatalogError
+
 from palate_tools.catalog.build import SAMPLE, import_tracks, write_import
 
 __all__ = ["bundled_catalog"]

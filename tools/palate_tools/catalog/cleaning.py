@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-
 from palate.catalog.tracks import FEATURE_RANGES, FEATURES
 from palate.errors import CatalogError
+
 from palate_tools.catalog.findings import Action, Finding, Ledger
 from palate_tools.catalog.lists import read_artists, read_genres
 from palate_tools.catalog.numbers import Numbers, read_numbers
-from palate_tools.catalog.reading import Misfit, Reading
+from palate_tools.catalog.rows import Misfit, Reading
 
 __all__ = ["MAX_ID_BYTES", "UNKNOWN_ARTIST", "Cleaned", "clean"]
 
@@ -103,7 +104,7 @@ def _misfits(misfits: Sequence[Misfit], source: str) -> list[Finding]:
             Action.REFUSED,
             source,
             "",
-            f"{fields} fields where the header has {expected}",
+            f"{fields} {'field' if fields == 1 else 'fields'} where the header has {expected}",
             np.array([misfit.row for misfit in group], np.int64),
             pa.array([misfit.text for misfit in group], pa.string()),
         )
@@ -113,7 +114,8 @@ def _misfits(misfits: Sequence[Misfit], source: str) -> list[Finding]:
 
 def _titles(ledger: Ledger, name: str, column: pa.Array) -> pa.Array:
     text = _text(column)
-    clean_text = pc.utf8_trim_whitespace(pc.replace_substring(text, "\0", ""))
+    printable = pc.replace_substring_regex(pc.replace_substring(text, "\0", ""), r"[\x01-\x1f\x7f]+", " ")
+    clean_text = pc.utf8_trim_whitespace(printable)
     ledger.refuse(_mask(pc.is_in(clean_text, pa.array(["", "nan", "<NA>"]))), name, "no title", text)
     ledger.repair(_mask(pc.match_substring(text, "\0")) & ledger.kept, name, "NUL bytes, taken out", text)
     damaged = _mask(pc.match_substring(clean_text, "�")) & ledger.kept
@@ -176,7 +178,9 @@ def _features(ledger: Ledger, first: Mapping[str, tuple[str, pa.Array]]) -> dict
         name, column = first[feature]
         values = numbers[feature].values
         if numbers[feature].decimal_commas:
-            ledger.notes.append(f"{name} has decimal commas in {numbers[feature].decimal_commas:,} rows: read as points")
+            ledger.notes.append(
+                f"{name} has decimal commas in {numbers[feature].decimal_commas:,} rows: read as points"
+            )
         if feature in percent:
             ledger.notes.append(f"{name} is on a scale from 0 to 100: divided by 100")
             values = values / 100
@@ -198,7 +202,7 @@ def _in_range(
     low, high = FEATURE_RANGES[feature]
     near = np.clip(values, low, high)
     outside = ~np.isnan(values) & (near != values)
-    rounding = outside & (np.abs(near - values) <= _ROUNDING)
+    rounding = outside & (np.abs(near - values) <= _ROUNDING) & (feature != "tempo")
     ledger.refuse(outside & ~rounding, name, f"outside {low:g} to {high:g}", column)
     ledger.repair(rounding & ledger.kept, name, f"a rounding error outside {low:g} to {high:g}, moved inside", column)
     return near
@@ -251,7 +255,7 @@ def _joined(lists: Sequence[pa.Array], count: int) -> pa.Array:
     if len(lists) == 1:
         return lists[0]
     rows = zip(*(column.to_pylist() for column in lists), strict=True)
-    return pa.array([list(dict.fromkeys(sum(row, []))) for row in rows], pa.list_(pa.string()))
+    return pa.array([list(dict.fromkeys(chain.from_iterable(row))) for row in rows], pa.list_(pa.string()))
 
 
 def _text(column: pa.Array) -> pa.Array:

@@ -44,7 +44,9 @@ def split_genres(text: str) -> list[str]:
 
 def _read(column: pa.Array, split: Callable[[str], list[str]]) -> pa.ListArray:
     if _is_list(column.type):
-        names = [_distinct(_flat(item), _NO_GENRE if split is split_genres else _NOTHING) for item in column.to_pylist()]
+        names = [
+            _distinct(_flat(item), _NO_GENRE if split is split_genres else _NOTHING) for item in column.to_pylist()
+        ]
         return pa.array(names, pa.list_(pa.string()))
     encoded = pc.cast(column, pa.string()).fill_null("").dictionary_encode()
     lists = pa.array([split(text) for text in encoded.dictionary.to_pylist()], pa.list_(pa.string()))

@@ -158,7 +158,7 @@ def _findings(
     """Say of the rows of the mask which row each of them goes into or contradicts."""
     rows = tracks.filter(pa.array(mask))
     others = tracks.select(["source", "row", "track_id"]).take(pa.array(into[mask]))
-    names = pc.binary_join_element_wise(rows["title"], _main_artists(rows), " – ")
+    names = pc.binary_join_element_wise(rows["title"], _main_artists(rows), " by ")
     places = pc.binary_join_element_wise(
         names, " → row ", pc.cast(others["row"], pa.string()), " of ", pc.cast(others["source"], pa.string()), ""
     )

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-
 from palate.catalog.features import FeatureMap
 from palate.catalog.genres import FeaturePlacer, GenreClusters
 from palate.catalog.tracks import FEATURES

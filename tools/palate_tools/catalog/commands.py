@@ -1,0 +1,128 @@
+"""`palate catalog …`: build, describe and synthesise catalogs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from palate.catalog.genres import GenreClusters
+from palate.catalog.snapshot import Catalog
+from palate.errors import CatalogError
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from palate_tools.catalog.build import Watcher, import_tracks, write_import
+from palate_tools.catalog.columns import parse_mapping
+from palate_tools.catalog.findings import Finding, write_findings
+from palate_tools.catalog.presenting import describe_catalog, describe_import, plain_console
+
+__all__ = ["catalog"]
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def catalog() -> None:
+    """Build, describe and synthesise catalogs."""
+
+
+@catalog.command()
+@click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=_FILE)
+@click.option("--out", required=True, type=_FILE, help="The catalog file to make or to replace.")
+@click.option("--map", "pairs", multiple=True, metavar="FIELD=COLUMN", help="Name a field's column. Repeatable.")
+@click.option("--encoding", help="The encoding of the CSV files; detected when left out.")
+@click.option("--genres", type=_FILE, help="A cluster file to use in place of the one that palate carries.")
+@click.option(
+    "--max-refused",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The share of rows that may be refused; when more are, nothing is written.",
+)
+@click.option("--report", type=_FILE, help="A CSV file for everything that was refused, repaired and merged.")
+@click.pass_context
+def build(  # noqa: PLR0913 - an option each
+    ctx: click.Context,
+    inputs: tuple[Path, ...],
+    *,
+    out: Path,
+    pairs: tuple[str, ...],
+    encoding: str | None,
+    genres: Path | None,
+    max_refused: float,
+    report: Path | None,
+) -> None:
+    """Make a catalog of CSV and Parquet files of tracks.
+
+    Columns are found by their names. Impossible values are mended where that is certain; other rows are refused,
+    and rows of one track are merged. Exits with 1 when too many rows were refused, and with 2 when the files
+    cannot be used at all.
+    """
+    console = plain_console()
+    _check_target(out, inputs)
+    mapping = parse_mapping(pairs)
+    with _progress() as watch:
+        imported = import_tracks(
+            inputs, mapping=mapping, encoding=encoding, clusters=GenreClusters.load(genres), watch=watch
+        )
+    describe_import(imported, console)
+    if report is not None:
+        _write_report(imported.findings, report)
+    if imported.refused_share > max_refused:
+        click.echo(
+            f"Error: {imported.refused_share:.1%} of the rows were refused and at most {max_refused:.1%} may be; "
+            "nothing was written. Mend the rows named above, map other columns, or raise --max-refused",
+            err=True,
+        )
+        ctx.exit(1)
+    with _progress() as watch:
+        watch(f"writing {out.name}", 0, 0)
+        write_import(imported, out)
+    with Catalog.open(out) as written:
+        size = out.stat().st_size / 1e6
+        console.print(
+            f"wrote {out}: {len(written):,} tracks, version {written.version}, {size:,.1f} MB", soft_wrap=True
+        )
+
+
+@catalog.command()
+@click.argument("file", type=_FILE)
+def info(file: Path) -> None:
+    """Describe a catalog file."""
+    with Catalog.open(file) as opened:
+        describe_catalog(opened, file, plain_console())
+
+
+def _check_target(out: Path, inputs: tuple[Path, ...]) -> None:
+    """Raise CatalogError before any work when the catalog could not be written in the end."""
+    if out.is_dir():
+        raise CatalogError(f"--out {out} is a folder; name a file in it")
+    if not out.parent.is_dir():
+        raise CatalogError(f"the folder of --out {out} does not exist; make it first")
+    if not os.access(out.parent, os.W_OK):
+        raise CatalogError(f"the folder of --out {out} cannot be written; name another file or change its permissions")
+    if any(path.exists() and out.exists() and path.samefile(out) for path in inputs):
+        raise CatalogError(f"--out {out} is one of the files to read; name another file")
+
+
+def _write_report(findings: tuple[Finding, ...], path: Path) -> None:
+    try:
+        write_findings(findings, path)
+    except OSError as exc:
+        raise CatalogError(f"cannot write --report {path}: {exc.strerror or exc}") from exc
+
+
+@contextmanager
+def _progress() -> Iterator[Watcher]:
+    """Show a bar on a terminal while something takes its time, and nothing in a pipe."""
+    console = plain_console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total or None)
+            progress.update(tasks[what], completed=done)
+
+        yield watch
