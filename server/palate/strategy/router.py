@@ -121,9 +121,9 @@ class Router:
                 continue
             failure = None
             answers.append((rung, choices))
-            request = _narrowed(request, choices, context.catalog)
-            if request.limit == 0:
+            if len(choices) == request.limit:
                 break
+            request = _narrowed(request, choices, context.catalog)
         contributions = [answer for answer in answers if answer[1]]
         if failure is not None and not contributions:
             raise failure
