@@ -1,5 +1,6 @@
 """SQLite: how to connect, and what its errors mean."""
 
+import math
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from palate.store.rows import Row
 __all__ = ["SqliteConnection", "SqliteDatabase"]
 
 _MODES: Final = ("ro", "rw", "rwc")
+_LONGEST_TIMEOUT: Final = 3600
 _NOTHING: Final[Mapping[str, object]] = {}
 
 _REMEDIES: Final[Mapping[int, str]] = {
@@ -57,10 +59,7 @@ class SqliteDatabase:
                 f"the database URL {url} cannot be used; write sqlite:///FILE, with ?timeout=SECONDS or ?mode=ro "
                 f"at its end if need be"
             )
-        try:
-            return cls(Path(url.database).absolute(), str(mode), float(str(timeout)))
-        except ValueError as exc:
-            raise ConfigError(f"the timeout in the database URL {url} is no number of seconds") from exc
+        return cls(Path(url.database).absolute(), str(mode), _seconds(str(timeout)))
 
     def connect(self) -> "SqliteConnection":
         """Open a connection of its own. StoreUnavailable when that fails."""
@@ -146,3 +145,14 @@ class SqliteConnection:
     def close(self) -> None:
         """Undo what was begun and let go of the file."""
         self._raw.close()
+
+
+def _seconds(text: str) -> float:
+    """Read a timeout. ConfigError when it is no number from 0 to an hour."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _LONGEST_TIMEOUT:
+        raise ConfigError(f"the timeout {text!r} in the database URL is no number of seconds from 0 to 3600")
+    return seconds

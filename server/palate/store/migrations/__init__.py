@@ -1,5 +1,6 @@
 """Brings the tables of a database up to date."""
 
+import threading
 from typing import Final
 
 from alembic import command
@@ -17,6 +18,9 @@ __all__ = ["upgrade"]
 _BEGIN: Final = {"sqlite": "BEGIN IMMEDIATE"}
 """How a transaction begins that shuts out every other migration of the same database."""
 
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Alembic keeps the migration that is running in a global, so that the threads of a process must take turns."""
+
 
 def upgrade(database: Database) -> None:
     """Apply the migrations that a database lacks, in one transaction; several processes may do it at once.
@@ -30,7 +34,8 @@ def upgrade(database: Database) -> None:
     engine = database.engine()
     try:
         if not _is_current(engine, config):
-            _migrate(engine, config)
+            with _ONE_AT_A_TIME:
+                _migrate(engine, config)
     except DBAPIError as exc:
         raise database.unavailable(exc.orig or exc) from exc
 

@@ -1,0 +1,72 @@
+"""Events and profiles for tests, made as the server makes them."""
+
+from functools import cache
+
+import numpy as np
+
+from palate.catalog.features import FeatureMap
+from palate.catalog.tracks import FEATURE_RANGES
+from palate.store.contract import Transaction
+from palate.tastes.fold import fold
+from palate.tastes.profile import Event, EventKind, Evidence
+
+__all__ = ["make_evidence", "make_feature_map", "record", "walk"]
+
+
+@cache
+def make_feature_map(seed: int = 0) -> FeatureMap:
+    """Return a feature map of a thousand random tracks."""
+    low, high = np.array(list(FEATURE_RANGES.values())).T
+    return FeatureMap.fit(np.random.default_rng(seed).uniform(low, high, (1000, len(low))).astype(np.float32))
+
+
+def make_evidence(seed: int = 0, *genres: str) -> Evidence:
+    """Return random evidence; its features are values of float32, as the catalog's are."""
+    low, high = np.array(list(FEATURE_RANGES.values())).T
+    features = np.random.default_rng(seed).uniform(low, high).astype(np.float32)
+    return Evidence(tuple(features.tolist()), genres or (f"genre {seed % 7}", "any"))
+
+
+def record(
+    transaction: Transaction,
+    user_id: str,
+    kind: EventKind,
+    track_id: str = "",
+    taste_id: str = "",
+    *,
+    request_id: str = "",
+    recorded_at: int = 0,
+) -> Event:
+    """Fold one event into the store: read what it touches, fold, append. Return the event.
+
+    Likes and dislikes get evidence that depends on the track.
+    """
+    feature_map = make_feature_map()
+    header = transaction.header(user_id)
+    standing = transaction.rating(user_id, track_id) if track_id else None
+    rated = kind in (EventKind.LIKE, EventKind.DISLIKE)
+    event = Event(
+        revision=1 + (header.revision if header else 0),
+        kind=kind,
+        track_id=track_id,
+        taste_id=taste_id,
+        evidence=make_evidence(sum(track_id.encode())) if rated else None,
+        request_id=request_id,
+        recorded_at=recorded_at,
+    )
+    tastes = transaction.tastes(user_id, {taste_id, standing.taste_id if standing else ""} - {""})
+    transaction.append(user_id, event, fold(event, standing, tastes, feature_map), feature_map.fingerprint)
+    return event
+
+
+def walk(transaction: Transaction, user_id: str, steps: int, seed: int = 0) -> None:
+    """Record random likes, dislikes, changed minds, retractions and deleted tastes, some on excluded kinds."""
+    random = np.random.default_rng(seed)
+    kinds = [EventKind.LIKE] * 6 + [EventKind.DISLIKE] * 4 + [EventKind.RETRACT] * 2 + [EventKind.DELETE_TASTE]
+    for _ in range(steps):
+        kind, track = kinds[random.integers(len(kinds))], int(random.integers(1 + steps // 3))
+        taste_id = ("", "metal", "j-pop", "latin")[track % 4]
+        if kind is EventKind.DELETE_TASTE:
+            record(transaction, user_id, kind, taste_id=taste_id or "metal")
+        else:
+            record(transaction, user_id, kind, f"track {track}", taste_id)

@@ -1,0 +1,93 @@
+"""Migrations bring every database to the tables that the code expects."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from palate.errors import ConfigError, StoreUnavailable
+from palate.store import open_store
+from palate.store.migrations import upgrade
+from palate.store.schema import metadata
+from palate.store.sqlite import SqliteDatabase
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SqliteDatabase:
+    """Return a database that is not there yet."""
+    return SqliteDatabase(tmp_path / "palate.db")
+
+
+def tables(path: Path) -> dict[str, str]:
+    """Return the statements that made a database's tables and indexes, by name."""
+    with closing(sqlite3.connect(path)) as raw:
+        statements = raw.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        return {name: "".join(sql.lower().split()) for name, sql in statements}
+
+
+def test_migrated_tables_are_those_of_the_schema(database: SqliteDatabase) -> None:
+    """Alembic finds nothing to migrate after all migrations have run."""
+    upgrade(database)
+    with database.engine().connect() as connection:
+        assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
+
+
+def test_migrated_tables_are_those_of_the_schema_to_the_letter(database: SqliteDatabase, tmp_path: Path) -> None:
+    """The same statements, including what Alembic does not compare: partial indexes and tables without rowid."""
+    upgrade(database)
+    fresh = SqliteDatabase(tmp_path / "fresh.db")
+    metadata.create_all(fresh.engine())
+    migrated = tables(database.path)
+    del migrated["alembic_version"]
+    assert tables(fresh.path) == migrated
+
+
+def test_upgrading_twice_changes_nothing(database: SqliteDatabase) -> None:
+    """An up-to-date database is only looked at, even while another process writes."""
+    upgrade(database)
+    before = tables(database.path)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        upgrade(database)
+    assert before == tables(database.path)
+
+
+def test_several_threads_may_upgrade_at_once(database: SqliteDatabase) -> None:
+    """One migrates, the others wait for it."""
+    barrier, failures = threading.Barrier(6), []
+
+    def start() -> None:
+        barrier.wait()
+        try:
+            upgrade(database)
+        except Exception as exc:  # noqa: BLE001 - whatever a thread raises is the finding
+            failures.append(exc)
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [] == failures
+    assert "feedback_log" in tables(database.path)
+
+
+def test_a_database_of_a_newer_palate_is_refused(database: SqliteDatabase) -> None:
+    """An old program does not touch tables that it does not know."""
+    upgrade(database)
+    with closing(sqlite3.connect(database.path)) as raw, raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ConfigError, match=r"newer palate .*9999"):
+        open_store(f"sqlite:///{database.path}")
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(database: SqliteDatabase) -> None:
+    """All migrations of one start are one transaction."""
+    with closing(sqlite3.connect(database.path)) as raw, raw:
+        raw.execute("CREATE TABLE secrets (something_else TEXT)")
+    with pytest.raises(StoreUnavailable, match="database of palate"):
+        upgrade(database)
+    assert {"secrets"} == set(tables(database.path))

@@ -1,0 +1,68 @@
+"""How a store is named and opened."""
+
+from contextlib import closing
+from pathlib import Path
+
+import palate.store
+import pytest
+from palate.errors import ConfigError, StoreUnavailable
+from palate.store import open_store
+
+
+def test_the_package_exports_what_its_users_need() -> None:
+    """The names of the package are fixed."""
+    assert ["Header", "Store", "Transaction", "open_store"] == palate.store.__all__
+
+
+@pytest.mark.parametrize("name", ["palate.db", "with space.db", "100% #1.db", "häßlich.db"])
+def test_a_file_is_created_where_the_url_says(tmp_path: Path, name: str) -> None:
+    """Any file name that a URL can hold works."""
+    with closing(open_store(f"sqlite:///{tmp_path / name}")) as store:
+        store.check()
+    assert [name] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_relative_file_starts_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three slashes name a relative file, and a later change of directory does not matter."""
+    monkeypatch.chdir(tmp_path)
+    with closing(open_store("sqlite:///palate.db")) as store:
+        monkeypatch.chdir("/")
+        store.check()
+    assert (tmp_path / "palate.db").exists()
+
+
+def test_a_missing_file_is_not_created_when_the_caller_expects_one(tmp_path: Path) -> None:
+    """A tool that is pointed at the wrong file says so instead of making an empty one."""
+    with pytest.raises(StoreUnavailable, match=r"palate\.db"):
+        open_store(f"sqlite:///{tmp_path / 'palate.db'}", create=False)
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "palate.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///a.db?cache=shared",
+        "sqlite:///a.db?mode=write",
+        "sqlite:///a.db?timeout=soon",
+        "sqlite:///a.db?timeout=nan",
+        "sqlite:///a.db?timeout=-1",
+        "mysql://host/palate",
+        "nonsense://host/palate",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error shows how a URL is written."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"sqlite:///FILE|seconds"):
+        open_store(url)
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    """Error messages end up in logs."""
+    with pytest.raises(ConfigError) as caught:
+        open_store("mysql://user:hunter2@host/palate")
+    assert "hunter2" not in str(caught.value)

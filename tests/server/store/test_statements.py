@@ -1,0 +1,41 @@
+"""The statements speak every dialect and use the indexes."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from palate.store.migrations import upgrade
+from palate.store.schema import metadata
+from palate.store.sqlite import SqliteDatabase
+from palate.store.statements import Statements
+from sqlalchemy.dialects import postgresql
+
+COLUMNS = {column.name for table in metadata.tables.values() for column in table.columns}
+DIALECTS = [SqliteDatabase.dialect, postgresql.dialect(paramstyle="pyformat")]  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+
+
+def texts(dialect: Any) -> dict[str, str]:
+    """Return the statements of a dialect by name."""
+    return {name: text for name, text in vars(Statements(dialect)).items() if isinstance(text, str)}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_parameters_are_named_like_columns(dialect: Any) -> None:
+    """No statement has a parameter that the store does not know of."""
+    for name, text in texts(dialect).items():
+        parameters = set(re.findall(r"(?<!:):(\w+)|%\((\w+)\)s", text))
+        assert {a or b for a, b in parameters} <= COLUMNS | {"after", "limit"}, name
+
+
+def test_no_statement_scans_a_table(tmp_path: Path) -> None:
+    """Every read, and every search for what to write, goes through an index."""
+    database = SqliteDatabase(tmp_path / "palate.db")
+    upgrade(database)
+    with closing(sqlite3.connect(database.path)) as raw:
+        for name, text in texts(database.dialect).items():
+            parameters = dict.fromkeys(re.findall(r":(\w+)", text), 1)
+            plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+            assert [] == [step for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step], name
