@@ -10,8 +10,8 @@ __all__ = ["STRENGTHS", "WordRules", "fold_genre", "fold_pattern"]
 STRENGTHS: Final = ("broad", "places", "forms", "styles")
 """Kinds of words, weakest first; a stronger one decides before all weaker ones."""
 
-_AND: Final = re.compile(r"['’`]n['’`]?(?![a-z])|[&+]|\bn\b")
-_APOSTROPHE: Final = re.compile(r"['’`]")
+_AND: Final = re.compile(r"['\u2019`]n['\u2019`]?(?![a-z])|[&+]|\bn\b")
+_APOSTROPHE: Final = re.compile(r"['\u2019`]")
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -53,7 +53,8 @@ class WordRules:
 
     def __init__(self, patterns: Mapping[str, tuple[int, str]]) -> None:
         self._patterns = patterns
-        self._longest = max((len(pattern.split()) for pattern in patterns), default=0)
+        self._most_words = max((len(pattern.split()) for pattern in patterns), default=0)
+        self._most_letters = max((len(pattern) for pattern in patterns if "*" in pattern), default=0)
 
     def place(self, folded: str) -> str | None:
         """Return the cluster that a folded name's words speak for, or None.
@@ -67,18 +68,16 @@ class WordRules:
     def _matches(self, words: list[str]) -> Iterator[tuple[int, int, int, bool, int, str]]:
         """Yield strength, end, number of words, whether spelled out, length and cluster of all that matches."""
         for end in range(1, len(words) + 1):
-            for start in range(max(0, end - self._longest), end):
-                for pattern in _spellings(words[start:end]):
+            for start in range(max(0, end - self._most_words), end):
+                for pattern in self._spellings(words[start:end]):
                     if pattern in self._patterns:
                         strength, cluster = self._patterns[pattern]
                         yield strength, end, end - start, "*" not in pattern, len(pattern), cluster
 
-
-def _spellings(words: list[str]) -> Iterator[str]:
-    """Yield every pattern that would match these words."""
-    yield " ".join(words)
-    if len(words) == 1:
-        word = words[0]
-        for cut in range(len(word)):
-            yield f"*{word[cut:]}"
-            yield f"{word[: cut + 1]}*"
+    def _spellings(self, words: list[str]) -> Iterator[str]:
+        """Yield every pattern that would match these words as a whole."""
+        yield " ".join(words)
+        if len(words) == 1:
+            for letters in range(1, min(len(words[0]), self._most_letters) + 1):
+                yield f"*{words[0][-letters:]}"
+                yield f"{words[0][:letters]}*"
