@@ -4,8 +4,10 @@ Every word is kept as a key, its first eight bytes as a big-endian number, so th
 are a range of keys. Each key lists its tracks, most popular first. Titles as a whole are found by hash.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from itertools import chain, islice
 from typing import Final
 
 import numpy as np
@@ -14,9 +16,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from palate.catalog.exact import ExactIndex
-from palate.catalog.spool import ArrayPacker, Spool
+from palate.catalog.spool import ArrayPacker, Spool, Workspace
 
-__all__ = ["SearchIndex", "WordIndexBuilder", "normalized_titles", "normalized_words"]
+__all__ = ["SearchIndex", "WordIndexBuilder", "words_of"]
 
 _KEY: Final = 8
 """Bytes of a word that its key holds."""
@@ -30,19 +32,13 @@ _VERIFIED: Final = 4_096
 _CHUNK: Final = 128
 """How many are compared at once."""
 
-_FOLDED: Final = {
-    "ß": "ss",
-    "æ": "ae",
-    "œ": "oe",
-    "ø": "o",
-    "ł": "l",
-    "đ": "d",
-    "\N{LATIN SMALL LETTER DOTLESS I}": "i",
-    "\N{GREEK SMALL LETTER FINAL SIGMA}": "\N{GREEK SMALL LETTER SIGMA}",
-}
-"""Letters that are not a letter with an accent for Unicode, though they are for people who search."""
+_PLAIN: Final = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "\N{LATIN SMALL LETTER DOTLESS I}": "i"}
+)
+"""Letters that Unicode does not take apart into a plain letter and an accent, though people who search do."""
 
-_VANISHING: Final = "\\p{Mn}|['\N{RIGHT SINGLE QUOTATION MARK}]"
+_WORD: Final = re.compile(r"[^\W_]+")
+_APOSTROPHES: Final = re.compile("['\N{RIGHT SINGLE QUOTATION MARK}]")
 
 _ORDER_BITS: Final = np.uint64(39)
 _ROW_BITS: Final = np.uint64(32)
@@ -51,63 +47,58 @@ _MOST_POPULAR: Final = 127
 _PAIR: Final = np.dtype([("key", "<u8"), ("order", "<u8")])
 
 
-def normalized_words(texts: pa.StringArray) -> pa.ListArray:
-    """Split texts into words without case, accents and punctuation.
+def words_of(text: str) -> list[str]:
+    """Split a text into words without case, accents and punctuation.
 
-    Unicode's compatibility decomposition without its combining marks, in lower case; everything but letters and
-    digits parts words, apostrophes excepted, which vanish. A text without words gives one empty word.
+    Unicode's compatibility decomposition without its combining marks, casefolded; everything but letters and digits
+    parts words, apostrophes excepted, which vanish.
     """
-    text = pc.utf8_normalize(texts, form="NFKD")
-    text = pc.utf8_lower(pc.replace_substring_regex(text, pattern=_VANISHING, replacement=""))
-    for letter, plain in _FOLDED.items():
-        text = pc.replace_substring(text, pattern=letter, replacement=plain)
-    text = pc.replace_substring_regex(text, pattern=r"[^\p{L}\p{M}\p{N}]+", replacement=" ")
-    return pc.split_pattern(pc.utf8_trim_whitespace(text), pattern=" ")
-
-
-def normalized_titles(words: pa.ListArray) -> pa.StringArray:
-    """Join words as `normalized_words` splits them."""
-    return pc.binary_join(words, " ")
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(character for character in decomposed if unicodedata.category(character)[0] != "M")
+        text = text.casefold().translate(_PLAIN)
+    return _WORD.findall(_APOSTROPHES.sub("", text.lower()))
 
 
 class WordIndexBuilder:
     """Collects the words of one group of tracks after another, in temporary files by their first byte.
 
     Args:
-        folder: Where to put the files.
+        workspace: Where to put the files.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._spools: dict[int, Spool] = {}
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._first_bytes: set[int] = set()
 
-    def add(self, rows: NDArray[np.int32], popularity: NDArray[np.uint8], words: pa.ListArray) -> None:
+    def add(self, rows: NDArray[np.int32], popularity: NDArray[np.uint8], words: Sequence[Sequence[str]]) -> None:
         """Add the words of texts.
 
         Args:
             rows: int32 ``(n,)``, the track of each text.
             popularity: uint8 ``(n,)``, of those tracks.
-            words: ``(n,)``, as `normalized_words` splits them.
+            words: The words of each text, as `words_of` splits it.
         """
-        flat = words.flatten()
-        pairs = np.empty(len(flat), dtype=_PAIR)
-        pairs["key"] = _keys(flat)
-        parents = pc.list_parent_indices(words).to_numpy()
+        keys = _keys(list(chain.from_iterable(words)))
+        parents = np.repeat(np.arange(len(rows)), np.fromiter(map(len, words), dtype=np.int64))
+        pairs = np.empty(len(keys), dtype=_PAIR)
+        pairs["key"] = keys
         pairs["order"] = (_MOST_POPULAR - popularity[parents]).astype(np.uint64) << _ROW_BITS
         pairs["order"] |= rows[parents].astype(np.uint64)
-        pairs = pairs[pairs["key"] > 0]
-        first_byte = (pairs["key"] >> np.uint64(56)).astype(np.uint8)
+        first_byte = (keys >> np.uint64(56)).astype(np.uint8)
         pairs = pairs[np.argsort(first_byte, kind="stable")]
-        ends = np.cumsum(np.bincount(first_byte, minlength=256))
-        for byte in np.unique(first_byte):
-            self._spool(int(byte)).append(pairs[ends[byte - 1] if byte else 0 : ends[byte]])
+        counts = np.bincount(first_byte, minlength=256)
+        for byte, part in enumerate(np.split(pairs, np.cumsum(counts)[:-1])):
+            if len(part):
+                self._first_bytes.add(byte)
+                self._spool(byte).append(part)
 
     def write(self, packer: ArrayPacker, spool: Spool) -> None:
         """Write the index through the packer of a spool."""
         keys, counts, best = [], [], []
         packer.begin("word_row")
-        for byte in sorted(self._spools):
-            pairs = np.frombuffer(self._spools[byte].map(), dtype=_PAIR)
+        for byte in sorted(self._first_bytes):
+            pairs = np.frombuffer(self._spool(byte).map(), dtype=_PAIR)
             distinct = np.unique(pairs["key"])
             packed = np.searchsorted(distinct, pairs["key"]).astype(np.uint64) << _ORDER_BITS
             packed = np.unique(packed | pairs["order"])
@@ -117,7 +108,7 @@ class WordIndexBuilder:
             keys.append(distinct)
             counts.append(np.diff(np.append(starts, len(packed))))
             best.append((_MOST_POPULAR - ((packed[starts] >> _ROW_BITS) & np.uint64(127))).astype(np.uint8))
-            self._spools[byte].close()
+            self._spool(byte).release()
         starts = np.cumsum(np.concatenate([[0], *counts]), dtype=np.int64)
         packer.end("word_row", np.dtype(np.int32), (int(starts[-1]),))
         packer.put("word_key", np.concatenate([np.empty(0, np.uint64), *keys]))
@@ -126,9 +117,7 @@ class WordIndexBuilder:
 
     def _spool(self, byte: int) -> Spool:
         """Return the file of the words that begin with a byte."""
-        if byte not in self._spools:
-            self._spools[byte] = Spool(self._folder / f"words-{byte}")
-        return self._spools[byte]
+        return self._workspace.spool(f"words-{byte}")
 
 
 class SearchIndex:
@@ -164,7 +153,7 @@ class SearchIndex:
 
     def search(self, query: str, limit: int, offset: int, cluster: int | None) -> tuple[NDArray[np.int32], bool]:
         """Return a page of matches and whether more follow. See `palate.catalog.snapshot.Catalog.search`."""
-        words = [word for word in normalized_words(pa.array([query]))[0].as_py() if word]
+        words = words_of(query)
         found: list[int] = []
         for row in self._matches(words, cluster) if words else ():
             found.append(row)
@@ -174,10 +163,8 @@ class SearchIndex:
 
     def _matches(self, words: Sequence[str], cluster: int | None) -> Iterator[int]:
         """Iterate over the matches, best first."""
-        title = " ".join(words)
-        exact = self._by_popularity(self._titles.candidates(title), cluster)
-        titles = normalized_titles(normalized_words(self._title.take(pa.array(exact)))).to_pylist()
-        first = [int(row) for row, other in zip(exact, titles, strict=True) if other == title]
+        exact = self._by_popularity(self._titles.candidates(" ".join(words)), cluster)
+        first = [row for row, other in zip(exact.tolist(), self._titles_of(exact), strict=True) if other == words]
         yield from first
         ranges = [self._range(word) for word in words]
         selective = min(ranges, key=lambda keys: int(self._starts[keys.stop] - self._starts[keys.start]))
@@ -213,30 +200,23 @@ class SearchIndex:
 
     def _verified(self, rows: NDArray[np.int32], words: Sequence[str]) -> Iterator[int]:
         """Iterate over the rows of which every word of a query begins a word."""
-        taken = pa.array(rows)
-        titles = normalized_words(self._title.take(taken)).to_pylist()
-        artists = self._artists.take(taken)
-        names = iter(normalized_words(artists.flatten().dictionary_decode()).to_pylist())
+        artists = self._artists.take(pa.array(rows))
+        names = iter(artists.flatten().dictionary_decode().to_pylist())
         counts = pc.list_value_length(artists).to_pylist()
-        for row, title, count in zip(rows, titles, counts, strict=True):
-            text = [*title, *(word for _ in range(count) for word in next(names))]
+        for row, title, count in zip(rows.tolist(), self._titles_of(rows), counts, strict=True):
+            text = [*title, *chain.from_iterable(map(words_of, islice(names, count)))]
             if all(any(own.startswith(word) for own in text) for word in words):
-                yield int(row)
+                yield row
+
+    def _titles_of(self, rows: NDArray[np.int32]) -> list[list[str]]:
+        """Return the words of the tracks' titles."""
+        return list(map(words_of, self._title.take(pa.array(rows)).to_pylist()))
 
 
-def _keys(words: pa.StringArray) -> NDArray[np.uint64]:
+def _keys(words: list[str]) -> NDArray[np.uint64]:
     """Return the first eight bytes of each word as a big-endian number, filled up with zeros."""
-    if len(words) == 0:
-        return np.empty(0, dtype=np.uint64)
-    _, offsets, data = words.buffers()
-    bounds = np.frombuffer(offsets, dtype=np.int32)[words.offset : words.offset + len(words) + 1]
-    text = np.append(np.frombuffer(data, dtype=np.uint8) if data else np.empty(0, np.uint8), np.uint8(0))
-    keys = np.zeros(len(words), dtype=np.uint64)
-    for byte in range(_KEY):
-        place = bounds[:-1] + byte
-        place[place >= bounds[1:]] = len(text) - 1
-        keys = keys << np.uint64(8) | text[place].astype(np.uint64)
-    return keys
+    padded = np.array([word.encode()[:_KEY] for word in words], dtype=f"S{_KEY}")
+    return padded.view(">u8").astype(np.uint64)
 
 
 def _fair_share(sizes: NDArray[np.int64], room: int) -> int:

@@ -146,6 +146,10 @@ class Catalog:
         numbers = self._artist_numbers[self._artist_offsets[row] : self._artist_offsets[row + 1]]
         return tuple(self._artist_names[number].as_py() for number in numbers)
 
+    def genre_names(self, row: int) -> tuple[str, ...]:
+        """Return the genres of a track."""
+        return self._genres.of(row)
+
     def track(self, row: int) -> Track:
         """Return all that is known of a track."""
         cluster = self.clusters[self.cluster[row]]
@@ -153,7 +157,7 @@ class Catalog:
             track_id=self.track_id(row),
             title=self._tracks.column("title")[row].as_py(),
             artists=self.artists(row),
-            genres=self._genres.of(row),
+            genres=self.genre_names(row),
             cluster_id=cluster.cluster_id,
             popularity=int(self.popularity[row]),
             features=tuple(self.features[row].tolist()),

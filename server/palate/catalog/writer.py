@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +24,8 @@ from palate.catalog.index import (
     unit_vectors,
 )
 from palate.catalog.layout import FORMAT, HEADER_KEY, SCHEMA, SnapshotHeader
-from palate.catalog.search import WordIndexBuilder, normalized_titles, normalized_words
-from palate.catalog.spool import ArrayPacker, ReleasingSink, Spool
+from palate.catalog.search import WordIndexBuilder, words_of
+from palate.catalog.spool import ArrayPacker, ReleasingSink, Workspace
 from palate.catalog.tracks import FEATURE_RANGES, FEATURES, GenreCluster
 from palate.errors import CatalogError
 
@@ -49,7 +48,6 @@ _MOST_BYTES: Final = 2**31 - 1
 _MOST_CLUSTERS: Final = 256
 _OFFSETS: Final = ("id_offsets", "title_offsets", "artist_offsets", "genre_offsets")
 _CONTENT: Final = (*_OFFSETS, "ids", "titles", "popularity", "features", "cluster")
-_SPOOLED: Final = (*_CONTENT, "normalized", "title_hashes", "index")
 
 
 def write_catalog(
@@ -73,13 +71,13 @@ def write_catalog(
         CatalogError: The tracks cannot make a catalog, or the file cannot be written.
     """
     tracks = _cast(path, table)
+    _require_tracks(path, len(tracks))
     feature_map = feature_map or FeatureMap.fit(_vectors(tracks.column("features")))
     keys = pa.table({"cluster": _cluster_ids(path, table), "primary": _primary(tracks.column("genres"))})
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
     with SnapshotWriter(path, clusters, feature_map, source=source) as writer:
         for rows in np.split(order.to_numpy(), _changes(keys.take(order))):
-            if len(rows):
-                writer.append(keys.column("cluster")[int(rows[0])].as_py(), tracks.take(pa.array(rows)))
+            writer.append(keys.column("cluster")[int(rows[0])].as_py(), tracks.take(pa.array(rows)))
         writer.finish()
 
 
@@ -110,11 +108,10 @@ class SnapshotWriter:
         self._genres: list[pa.DictionaryArray] = []
         self._blocks = BlockBuilder()
         with _translated(path):
-            self._folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
-            self._spools = {name: Spool(Path(self._folder.name) / name) for name in _SPOOLED}
-        self._words = WordIndexBuilder(Path(self._folder.name))
-        for name in _OFFSETS:
-            self._spools[name].append(np.zeros(1, dtype=np.int32))
+            self._workspace = Workspace(path.parent, f".{path.name}.")
+            for name in _OFFSETS:
+                self._workspace.spool(name).append(np.zeros(1, dtype=np.int32))
+        self._words = WordIndexBuilder(self._workspace)
 
     def __enter__(self) -> Self:
         return self
@@ -122,9 +119,7 @@ class SnapshotWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for spool in self._spools.values():
-            spool.close()
-        self._folder.cleanup()
+        self._workspace.close()
 
     def append(self, cluster_id: str, tracks: pa.Table) -> None:
         """Add all tracks of one genre cluster that have the same primary genre.
@@ -152,15 +147,14 @@ class SnapshotWriter:
             CatalogError: There are no tracks, two have the same id, there are too many for one file, or the
                 disk is full.
         """
-        if not self._cluster_rows.any():
-            raise CatalogError(f"{self._path}: a catalog needs at least one track")
+        _require_tracks(self._path, int(self._cluster_rows.sum()))
         with _translated(self._path):
             columns = self._content()
             version = self._version(columns)
             popularity = columns["popularity"].to_numpy()
             columns |= self._exact(columns["track_id"])
-            packer = ArrayPacker(self._spools["index"])
-            self._words.write(packer, self._spools["index"])
+            packer = ArrayPacker(self._workspace.spool("index"))
+            self._words.write(packer, self._workspace.spool("index"))
             for name, values in self._index(popularity, columns["main_artist"].to_numpy()).items():
                 packer.put(name, values)
             columns["index"] = self._packed(len(popularity))
@@ -188,26 +182,26 @@ class SnapshotWriter:
         popularity = tracks.column("popularity").to_numpy()
         self._append_strings("id", tracks.column("track_id"))
         self._append_strings("title", tracks.column("title"))
-        self._spools["popularity"].append(popularity)
-        self._spools["features"].append(features)
-        self._spools["normalized"].append(self._feature_map.normalize(features))
-        self._spools["cluster"].append(np.full(len(rows), cluster, dtype=np.uint8))
+        self._workspace.spool("popularity").append(popularity)
+        self._workspace.spool("features").append(features)
+        self._workspace.spool("normalized").append(self._feature_map.normalize(features))
+        self._workspace.spool("cluster").append(np.full(len(rows), cluster, dtype=np.uint8))
         artist_offsets, artists = self._append_names("artist", self._artists, tracks.column("artists"))
         genre_offsets, genres = self._append_names("genre", self._genres, tracks.column("genres"))
         self._cluster_blocks[cluster] += self._blocks.add(units, genre_offsets, genres.indices.to_numpy())
-        titles = normalized_words(_combined(tracks.column("title")))
-        self._spools["title_hashes"].append(string_hashes(normalized_titles(titles).to_pylist()))
+        titles = list(map(words_of, tracks.column("title").to_pylist()))
+        self._workspace.spool("title_hashes").append(string_hashes(map(" ".join, titles)))
         self._words.add(rows, popularity, titles)
         owners = np.repeat(np.arange(len(rows)), np.diff(artist_offsets))
-        names = normalized_words(artists.dictionary).take(artists.indices)
-        self._words.add(rows[owners], popularity[owners], names)
+        names = list(map(words_of, artists.dictionary.to_pylist()))
+        self._words.add(rows[owners], popularity[owners], [names[number] for number in artists.indices.to_pylist()])
         self._cluster_rows[cluster] += len(rows)
 
     def _append_strings(self, name: str, column: pa.ChunkedArray) -> None:
         """Spool a column of strings."""
         offsets, data = _string_buffers(_combined(column))
-        self._append_offsets(f"{name}_offsets", self._spools[f"{name}s"].size, offsets)
-        self._spools[f"{name}s"].append(data)
+        self._append_offsets(f"{name}_offsets", self._workspace.spool(f"{name}s").size, offsets)
+        self._workspace.spool(f"{name}s").append(data)
 
     def _append_names(
         self, name: str, groups: list[pa.DictionaryArray], column: pa.ChunkedArray
@@ -224,7 +218,7 @@ class SnapshotWriter:
         """Spool the offsets of one group, but the first, moved on by what was written before."""
         if before + int(offsets[-1]) > _MOST_BYTES:
             raise CatalogError(f"{self._path}: the tracks are too many for one file; divide them between several")
-        self._spools[name].append(offsets[1:] + np.int32(before))
+        self._workspace.spool(name).append(offsets[1:] + np.int32(before))
 
     def _content(self) -> dict[str, pa.Array]:
         """Return the columns that describe the tracks."""
@@ -251,7 +245,7 @@ class SnapshotWriter:
         digest.update(repr((FORMAT, self._clusters)).encode())
         digest.update(self._feature_map.to_bytes())
         for name in _CONTENT:
-            digest.update(self._spools[name].digest())
+            digest.update(self._workspace.spool(name).digest())
         for name in ("artists", "genres"):
             values = columns[name].values
             digest.update(values.indices.to_numpy())
@@ -288,30 +282,32 @@ class SnapshotWriter:
 
     def _packed(self, tracks: int) -> pa.BinaryArray:
         """Return the column that holds the arrays of the index in its first row."""
-        size = self._spools["index"].size
+        size = self._workspace.spool("index").size
         if size > _MOST_BYTES:
             raise CatalogError(f"{self._path}: the tracks are too many for one file; divide them between several")
         offsets = np.full(tracks + 1, size, dtype=np.int32)
         offsets[0] = 0
         return pa.BinaryArray.from_buffers(
-            pa.binary(), tracks, [None, pa.py_buffer(offsets), self._spools["index"].map()]
+            pa.binary(), tracks, [None, pa.py_buffer(offsets), self._workspace.spool("index").map()]
         )
 
     def _mapped(self, name: str, kind: pa.DataType) -> pa.Array:
         """Return what was spooled under a name as an array."""
-        spool = self._spools[name]
+        spool = self._workspace.spool(name)
         return pa.Array.from_buffers(kind, spool.size * 8 // kind.bit_width, [None, spool.map()])
 
     def _strings(self, name: str) -> pa.StringArray:
         """Return a column of strings that was spooled."""
-        offsets = self._spools[f"{name}_offsets"]
-        return pa.StringArray.from_buffers(offsets.size // 4 - 1, offsets.map(), self._spools[f"{name}s"].map())
+        offsets = self._workspace.spool(f"{name}_offsets")
+        return pa.StringArray.from_buffers(
+            offsets.size // 4 - 1, offsets.map(), self._workspace.spool(f"{name}s").map()
+        )
 
     def _write(self, batch: pa.RecordBatch) -> None:
         """Write the file beside its place, make it durable, and move it there."""
-        whole = Path(self._folder.name) / "whole"
+        whole = self._workspace.folder / "whole"
         with whole.open("wb") as file:
-            sink = pa.PythonFile(ReleasingSink(file, list(self._spools.values())), mode="w")
+            sink = pa.PythonFile(ReleasingSink(file, self._workspace), mode="w")
             with pa.ipc.new_file(sink, batch.schema) as writer:
                 writer.write_batch(batch)
             file.flush()
@@ -338,9 +334,20 @@ def _translated(path: Path) -> Iterator[None]:
 def _cast(path: Path, table: pa.Table) -> pa.Table:
     """Return the columns of `INPUT_SCHEMA`, each in one piece."""
     try:
-        return table.select(INPUT_SCHEMA.names).cast(INPUT_SCHEMA).combine_chunks()
+        tracks = table.select(INPUT_SCHEMA.names).cast(INPUT_SCHEMA).combine_chunks()
     except (KeyError, pa.ArrowException) as error:
         raise CatalogError(f"{path}: the tracks do not have the columns that a catalog needs: {error}") from error
+    for name in INPUT_SCHEMA.names:
+        nested = name in ("artists", "genres", "features")
+        if tracks.column(name).null_count or (nested and pc.list_flatten(tracks.column(name)).null_count):
+            raise CatalogError(f"{path}: values of the column {name!r} are missing; fill in or leave out such tracks")
+    return tracks
+
+
+def _require_tracks(path: Path, tracks: int) -> None:
+    """Raise CatalogError when there are none."""
+    if tracks == 0:
+        raise CatalogError(f"{path}: a catalog needs at least one track")
 
 
 def _cluster_ids(path: Path, table: pa.Table) -> pa.StringArray:
