@@ -19,22 +19,12 @@ class FeaturePlacer:
 
     Args:
         cluster_ids: The clusters that tracks are placed into.
-        means: float64 ``(clusters, 9)``, mean normal scores of each cluster.
-        whiteners: float64 ``(clusters, 9, 9)``; a cluster's matrix makes its scores uncorrelated with unit variance.
-        offsets: float64 ``(clusters,)``, the logarithm of each cluster's share and of its density at its mean.
+        weights: float64 ``(55, clusters)``, what each of a track's `_terms` adds to the score of each cluster.
     """
 
-    def __init__(
-        self,
-        cluster_ids: Sequence[str],
-        means: NDArray[np.float64],
-        whiteners: NDArray[np.float64],
-        offsets: NDArray[np.float64],
-    ) -> None:
+    def __init__(self, cluster_ids: Sequence[str], weights: NDArray[np.float64]) -> None:
         self._cluster_ids = np.array(cluster_ids, dtype=object)
-        self._means = means
-        self._whiteners = whiteners
-        self._offsets = offsets
+        self._weights = weights
 
     @classmethod
     def fit(cls, normalized: NDArray[np.float32], clusters: Sequence[str], excluded: Collection[str]) -> Self:
@@ -61,24 +51,42 @@ class FeaturePlacer:
         members = [normalized[labels == cluster_id].astype(np.float64) for cluster_id in cluster_ids]
         counts = np.array([len(rows) for rows in members], dtype=np.float64)
         means = np.stack([rows.mean(axis=0) for rows in members])
-        whiteners = np.linalg.inv(np.linalg.cholesky(_covariances(members, means, counts)))
-        densities = np.log(np.diagonal(whiteners, axis1=1, axis2=2)).sum(axis=1)
-        return cls(cluster_ids, means, whiteners, np.log(counts / counts.sum()) + densities)
+        covariances = _covariances(members, means, counts)
+        shares = np.log(counts / counts.sum())
+        return cls(cluster_ids, _log_density_weights(shares, means, covariances))
 
     def place(self, normalized: NDArray[np.float32]) -> list[str]:
         """Return the cluster_id of each of the tracks ``(tracks, 9)``, given as normal scores."""
         placed: list[str] = []
         for start in range(0, len(normalized), _CHUNK):
             rows = normalized[start : start + _CHUNK].astype(np.float64)
-            densities = [self._log_density(rows, number) for number in range(len(self._cluster_ids))]
-            placed.extend(self._cluster_ids[np.argmax(densities, axis=0)].tolist())
+            best = np.argmax(_terms(rows) @ self._weights, axis=1)
+            placed.extend(self._cluster_ids[best].tolist())
         return placed
 
-    def _log_density(self, rows: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-        """Return the logarithm of the joint density of tracks and one cluster, up to a constant, ``(tracks,)``."""
-        whitened = (rows - self._means[number]) @ self._whiteners[number].T
-        density: NDArray[np.float64] = self._offsets[number] - 0.5 * np.square(whitened).sum(axis=1)
-        return density
+
+def _terms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a quadratic function of nine scores is a sum of, ``(tracks, 55)``: products, scores and 1."""
+    first, second = np.triu_indices(rows.shape[1])
+    return np.concatenate([rows[:, first] * rows[:, second], rows, np.ones((len(rows), 1))], axis=1)
+
+
+def _log_density_weights(
+    shares: NDArray[np.float64], means: NDArray[np.float64], covariances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weights of `_terms` that give each cluster's logarithmic density, up to one constant.
+
+    Args:
+        shares: Logarithm of each cluster's share of the tracks, ``(clusters,)``.
+        means: Mean scores of each cluster, ``(clusters, 9)``.
+        covariances: Covariance of each cluster, ``(clusters, 9, 9)``.
+    """
+    precisions = np.linalg.inv(covariances)
+    first, second = np.triu_indices(means.shape[1])
+    products = precisions[:, first, second] * np.where(first == second, -0.5, -1.0)
+    scores = np.einsum("kij,kj->ki", precisions, means)
+    constant = shares - 0.5 * (np.linalg.slogdet(covariances).logabsdet + (scores * means).sum(axis=1))
+    return np.concatenate([products, scores, constant[:, None]], axis=1).T
 
 
 def _covariances(

@@ -1,6 +1,5 @@
 """Genre clusters: which genres sound alike, and which cluster a name or a track belongs to."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -57,7 +56,7 @@ class GenreClusters:
         more than half of the placed genres are in them.
         """
         placed = [cluster_id for genre in genres if (cluster_id := self.place_genre(genre)) is not None]
-        excluded = [cluster_id for cluster_id in placed if cluster_id in self.excluded]
         kept = [cluster_id for cluster_id in placed if cluster_id not in self.excluded]
-        votes = Counter(excluded if len(excluded) > len(kept) else kept)
-        return max(votes, key=votes.__getitem__, default=None)
+        if 2 * len(kept) < len(placed):
+            kept = [cluster_id for cluster_id in placed if cluster_id in self.excluded]
+        return max(kept, key=kept.count, default=None)

@@ -239,3 +239,10 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b'[clusters.x]\ndisplay_name = "M\xe9tal"\n')
     with pytest.raises(CatalogError, match="is not TOML in UTF-8"):
         GenreClusters.load(path)
+
+
+def test_every_cluster_is_documented(clusters: GenreClusters) -> None:
+    """The guide has a row for each cluster with its name."""
+    guide = (Path(__file__).parents[3] / "docs" / "genres.md").read_text(encoding="utf-8")
+    rows = [f"| `{cluster.cluster_id}` | {cluster.display_name}" for cluster in clusters.clusters]
+    assert [] == [row for row in rows if row not in guide]
