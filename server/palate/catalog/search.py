@@ -208,9 +208,9 @@ class SearchIndex:
             if all(any(own.startswith(word) for own in text) for word in words):
                 yield row
 
-    def _titles_of(self, rows: NDArray[np.int32]) -> list[list[str]]:
-        """Return the words of the tracks' titles."""
-        return list(map(words_of, self._title.take(pa.array(rows)).to_pylist()))
+    def _titles_of(self, rows: NDArray[np.int32]) -> Iterator[list[str]]:
+        """Iterate over the words of the tracks' titles."""
+        return map(words_of, self._title.take(pa.array(rows)).to_pylist())
 
 
 def _keys(words: list[str]) -> NDArray[np.uint64]:
