@@ -184,8 +184,7 @@ class _SqlTransaction:
         user_id = profile.user_id
         created = self._read(self._statements.created_at, {"user_id": user_id})
         with self._writing():
-            self._write(self._statements.delete_tastes, {"user_id": user_id})
-            self._write(self._statements.delete_ratings, {"user_id": user_id})
+            self._delete_profile(user_id)
             for taste in profile.tastes.values():
                 self._write(self._statements.put_taste, _taste_parameters(user_id, taste))
             for rating in profile.ratings.values():
@@ -197,9 +196,7 @@ class _SqlTransaction:
         existed = bool(self._read(self._statements.header, user) or self._read(self._statements.created_at, user))
         with self._writing():
             self._write(self._statements.delete_events, user)
-            self._write(self._statements.delete_ratings, user)
-            self._write(self._statements.delete_tastes, user)
-            self._write(self._statements.delete_header, user)
+            self._delete_profile(user_id)
         return existed
 
     def commit(self) -> None:
@@ -209,8 +206,13 @@ class _SqlTransaction:
     def end(self) -> None:
         self._obstacle = self._obstacle or "the transaction has ended; open another one"
 
+    def _delete_profile(self, user_id: str) -> None:
+        """Delete all that was folded from the log."""
+        for sql in (self._statements.delete_ratings, self._statements.delete_tastes, self._statements.delete_header):
+            self._write(sql, {"user_id": user_id})
+
     def _put_header(self, user_id: str, revision: int, feature_map: str, created_at: int) -> None:
-        """Write a profile's header; `created_at` only when it has none."""
+        """Write a profile's header. `created_at` counts only when there is none yet."""
         self._write(
             self._statements.put_header,
             {"user_id": user_id, "revision": revision, "feature_map": feature_map, "created_at": created_at},
