@@ -16,6 +16,21 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: Final = {
+    "serve": _Command("palate_tools.serving:serve", "Serve recommendations."),
+    "recommend": _Command("palate_tools.listening:recommend", "Recommend tracks to a listener."),
+    "rank": _Command("palate_tools.listening:rank", "Put tracks in a listener's order."),
+    "like": _Command("palate_tools.listening:like", "Record that a listener likes tracks."),
+    "dislike": _Command("palate_tools.listening:dislike", "Record that a listener dislikes tracks."),
+    "retract": _Command("palate_tools.listening:retract", "Take likes and dislikes back."),
+    "profile": _Command("palate_tools.listening:profile", "Show a listener's tastes."),
+    "export": _Command("palate_tools.listening:export", "Print everything stored about a listener."),
+    "delete-taste": _Command("palate_tools.listening:delete_taste", "Delete one taste."),
+    "delete-profile": _Command("palate_tools.listening:delete_profile", "Delete everything about a listener."),
+    "search": _Command("palate_tools.browsing:search", "Find tracks by title and artists."),
+    "track": _Command("palate_tools.browsing:track", "Show one track."),
+    "clusters": _Command("palate_tools.browsing:clusters", "List the genre clusters."),
+    "strategies": _Command("palate_tools.browsing:strategies", "List the installed strategies."),
+    "health": _Command("palate_tools.browsing:health", "Show whether the server takes calls."),
     "catalog": _Command("palate_tools.catalog.commands:catalog", "Build, describe and synthesise catalogs."),
 }
 

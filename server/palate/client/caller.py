@@ -87,14 +87,15 @@ class Client:
     def ready(self) -> bool:
         """Return whether a server is there and takes calls."""
         try:
-            return self.health() == health_pb2.HealthCheckResponse.SERVING
+            return self.check_health().status == health_pb2.HealthCheckResponse.SERVING
         except (Unreachable, TimedOut):
             return False
 
-    def health(self, service: str = "") -> int:
-        """Return the health of one of `SERVICES`, or of the whole server, as `HealthCheckResponse.ServingStatus`."""
-        status: int = self._call(self._health.Check, health_pb2.HealthCheckRequest(service=service)).status
-        return status
+    def check_health(self, service: str = "") -> health_pb2.HealthCheckResponse:
+        """Return the health of one of `palate.client.SERVICES`, or of the whole server."""
+        request = health_pb2.HealthCheckRequest(service=service)
+        response: health_pb2.HealthCheckResponse = self._call(self._health.Check, request)
+        return response
 
     def recommend(
         self,

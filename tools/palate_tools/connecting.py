@@ -1,0 +1,107 @@
+"""What all commands share that talk to a server: the options that name it, `--json`, and errors in one sentence."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import grpc
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from palate.client import CallFailed, Client, NotFound, Unauthenticated, Unreachable
+from rich.console import Console
+
+from palate_tools.tables import open_console, print_line
+
+__all__ = ["Session", "connected", "user_option"]
+
+_ADDRESS: Final = "localhost:50051"
+_NOT_FOUND: Final = {
+    "profile": "nothing is known of listener {name!r} yet; begin with `palate like TRACK --user {name}`",
+    "feedback": "there is no like or dislike of track {name} to take back",
+    "strategy": "there is no strategy {name!r}; `palate strategies` lists those that there are",
+    "taste": "there is no taste {name!r}; `palate profile USER` lists the ids of those that there are",
+    "genre_cluster": "there is no genre cluster {name!r}; `palate clusters` lists those that there are",
+}
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+user_option = click.option("--user", required=True, metavar="USER", help="The listener.")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's connection.
+
+    Attributes:
+        client: Calls the server.
+        console: Where answers are shown.
+        as_json: Whether answers are printed as JSON instead.
+    """
+
+    client: Client
+    console: Console
+    as_json: bool
+
+    def answer(self, message: AnyMessage, show: Callable[[AnyMessage], None]) -> None:
+        """Print a message as one line of protobuf JSON, or show it to a person."""
+        if self.as_json:
+            click.echo(
+                MessageToJson(
+                    message,
+                    preserving_proto_field_name=True,
+                    always_print_fields_with_no_presence=True,
+                    indent=None,
+                    ensure_ascii=False,
+                )
+            )
+        else:
+            show(message)
+
+    def acknowledge(self, message: Message, line: str) -> None:
+        """Print what was done as JSON, or as a line for a person."""
+        self.answer(message, lambda _: print_line(self.console, line))
+
+
+def connected(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a server, and a `Session` as its first argument.
+
+    A call that fails ends the command with one sentence and exit code 1.
+    """
+
+    @click.option("--server", default=_ADDRESS, show_default=True, metavar="HOST:PORT", help="The server to call.")
+    @click.option("--token", metavar="TOKEN", help="The bearer token, where the server wants one.")
+    @click.option("--tls", is_flag=True, help="Encrypt; the system's authorities vouch for the server.")
+    @click.option(
+        "--tls-ca",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="Encrypt; the certificates in this PEM file vouch for the server.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print the answer as protobuf JSON, one message a line.")
+    @functools.wraps(command)
+    def run(*, server: str, token: str | None, tls: bool, tls_ca: Path | None, as_json: bool, **arguments: Any) -> None:
+        credentials = grpc.ssl_channel_credentials(tls_ca.read_bytes()) if tls_ca else tls
+        try:
+            with Client(server, token=token, tls=credentials) as client:
+                command(Session(client, open_console(), as_json), **arguments)
+        except CallFailed as error:
+            raise click.ClickException(_advice(error, server)) from error
+        except UnicodeEncodeError as error:
+            raise click.ClickException(f"{error.object!r} is not valid UTF-8; write it in that encoding") from error
+
+    return run
+
+
+def _advice(error: CallFailed, server: str) -> str:
+    """Say what happened and what a person at a terminal can do about it."""
+    if isinstance(error, Unreachable):
+        return (
+            f"no palate server answers at {server}; start one with `palate serve`, "
+            "or name another with --server HOST:PORT, and --tls if it encrypts"
+        )
+    if isinstance(error, Unauthenticated):
+        return "the server wants a token that it knows; send it with --token"
+    if isinstance(error, NotFound) and error.kind in _NOT_FOUND:
+        return _NOT_FOUND[error.kind].format(name=error.name)
+    return str(error)
