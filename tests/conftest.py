@@ -8,11 +8,18 @@ from typing import Any
 import grpc
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.config import load_config
+from palate.config import LogConfig, load_config
+from palate.logs import set_up_logs
 from palate.testing.server import running_server
 from palate_tools.catalog.bundled import bundled_catalog
 
 Serve = Callable[..., str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs() -> None:
+    """Keep the log as quiet as a server's."""
+    set_up_logs(LogConfig(level="warning", format="json"))
 
 
 @pytest.fixture(scope="session")

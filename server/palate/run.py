@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -52,7 +53,11 @@ async def _serve(config: Config, ready: Connection | None = None) -> None:
             ready.send(None)
         await stop.wait()
         _log.info("draining")
-    _log.info("stopped")
+    _log.info("stopped", abandoned=server.abandoned)
+    if server.abandoned:  # the interpreter would wait for their threads, for ever if need be
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _supervise(config: Config) -> None:

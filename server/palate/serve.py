@@ -54,6 +54,7 @@ SERVICES: Final[tuple[str, ...]] = tuple(
 """Full names of palate's services, as health and reflection know them."""
 
 _THREADS: Final = 8
+_THREADS_PER_STRATEGY: Final = 4
 _log = structlog.get_logger(__name__)
 
 
@@ -100,6 +101,11 @@ class Server:
         """Drain, then let go of everything in the reverse order."""
         await self._closing.aclose()
 
+    @property
+    def abandoned(self) -> int:
+        """How many calls of strategies run on though nobody waits for them; their threads cannot be ended."""
+        return self._router.abandoned
+
     def _assemble(self, stack: AsyncExitStack) -> None:
         config, server = self._config, self.grpc_server
         catalog = stack.enter_context(Catalog.open(config.catalog_path))
@@ -110,9 +116,12 @@ class Server:
             allow=config.strategies.allow,
             required=config.strategies.required,
         )
-        attempts = stack.enter_context(_threads("strategy"))
-        threads = stack.enter_context(_threads("call"))
-        router = Router(registry, attempts, config.strategies.timeout_seconds)
+        attempts = ThreadPoolExecutor(_THREADS_PER_STRATEGY * len(registry.listing()), thread_name_prefix="strategy")
+        stack.callback(attempts.shutdown, wait=False, cancel_futures=True)
+        threads = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="call"))
+        self._router = router = Router(
+            registry, attempts, config.strategies.timeout_seconds, max_abandoned=_THREADS_PER_STRATEGY
+        )
         listeners = Listeners(store, catalog, config.cache.max_ratings)
         tokens = PageTokens(store.secret("page tokens"))
         feedback = stack.enter_context(contextlib.closing(FeedbackService(store, catalog)))
@@ -149,7 +158,3 @@ class Server:
     async def _drain(self) -> None:
         await self._health.enter_graceful_shutdown()
         await self.grpc_server.stop(self._config.server.drain_seconds)
-
-
-def _threads(name: str) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix=name)

@@ -1,0 +1,299 @@
+"""The server as a process: killed, drained, in several workers, with plugins that misbehave."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from palate.catalog.snapshot import Catalog
+from palate.store import open_store
+from palate.v1 import (
+    feedback_pb2,
+    feedback_pb2_grpc,
+    recommendation_pb2,
+    recommendation_pb2_grpc,
+    strategy_pb2,
+    strategy_pb2_grpc,
+)
+
+Start = Callable[..., "Process"]
+
+PLUGIN = """
+import time
+from dataclasses import dataclass
+from palate.strategy import Choice, Reason, ReasonKind, Scores, Stage
+
+@dataclass(frozen=True)
+class Config:
+    seconds: float = 0.0
+
+class Sleeper:
+    config_type = Config
+    stage = None
+
+    def __init__(self, config):
+        self._config = config
+
+    def recommend(self, profile, request, context):
+        time.sleep(self._config.seconds)
+        return [Choice(row=0, score=1.0, reason=Reason(ReasonKind.POPULAR))]
+
+    def score(self, profile, rows, context):
+        raise RuntimeError("this strategy cannot score")
+"""
+
+
+class Process:
+    """A server in a process of its own."""
+
+    def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
+        self.data_dir = data_dir
+        self._log = (data_dir / "log").open("ab")
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", "from palate.config import *; from palate.run import *; run(load_config())"],
+            env={**os.environ, **environment, "PALATE_DATA_DIR": str(data_dir), "PALATE_SERVER__PORT": "0"},
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        assert self.popen.stdout is not None
+        line = self.popen.stdout.readline()
+        assert "is serving on" in line, (data_dir / "log").read_text(encoding="utf-8")
+        self.address = line.split()[-1]
+
+    def end(self) -> None:
+        """Kill the process and its workers."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            self.popen.wait(timeout=30)
+        assert self.popen.stdout is not None
+        self.popen.stdout.close()
+        self._log.close()
+
+
+@pytest.fixture
+def start(catalog_path: Path, tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts a server process, with keys of its configuration as environment variables."""
+    plugin = tmp_path / "plugin"
+    information = plugin / "sleeper-1.2.dist-info"
+    information.mkdir(parents=True)
+    (plugin / "sleeper.py").write_text(PLUGIN, encoding="utf-8")
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: sleeper\nVersion: 1.2\n", encoding="utf-8")
+    (information / "entry_points.txt").write_text("[palate.strategies]\nsleeper = sleeper:Sleeper\n", encoding="utf-8")
+    with ExitStack() as stack:
+
+        def begin(**variables: Any) -> Process:
+            environment = {f"PALATE_{name.upper()}": str(value) for name, value in variables.items()}
+            environment |= {"PALATE_CATALOG__PATH": str(catalog_path), "PYTHONPATH": str(plugin)}
+            process = Process(tmp_path, environment)
+            stack.callback(process.end)
+            return process
+
+        yield begin
+
+
+@contextmanager
+def recommendations(address: str) -> Iterator[recommendation_pb2_grpc.RecommendationServiceStub]:
+    """Connect to the RecommendationService."""
+    with grpc.insecure_channel(address) as channel:
+        yield recommendation_pb2_grpc.RecommendationServiceStub(channel)
+
+
+def storm(address: str, user_id: str, track_ids: list[str], acknowledged: set[tuple[str, str]]) -> None:
+    """Record feedback until the server is gone, and note what was acknowledged."""
+    with grpc.insecure_channel(address) as channel:
+        stub = feedback_pb2_grpc.FeedbackServiceStub(channel)
+        for track_id in track_ids:
+            request = feedback_pb2.RecordFeedbackRequest(
+                user_id=user_id, track_id=track_id, verdict=feedback_pb2.VERDICT_LIKE, request_id=uuid.uuid4().hex
+            )
+            try:
+                stub.RecordFeedback(request, timeout=10)
+            except grpc.RpcError:
+                return
+            acknowledged.add((user_id, request.request_id))
+
+
+def test_acknowledged_feedback_survives_sigkill_in_the_middle_of_a_storm(start: Start, catalog: Catalog) -> None:
+    """Whatever was acknowledged is in the log after the restart, time after time."""
+    track_ids = [catalog.track_id(row) for row in range(2_000)]
+    acknowledged: set[tuple[str, str]] = set()
+    for turn in range(4):
+        process = start()
+        before = len(acknowledged)
+        threads = [
+            threading.Thread(target=storm, args=(process.address, f"{turn}-{number}", track_ids, acknowledged))
+            for number in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        while len(acknowledged) < before + 150:
+            time.sleep(0.01)
+        process.popen.kill()
+        for thread in threads:
+            thread.join()
+        process.popen.wait(timeout=30)
+        store = open_store(f"sqlite:///{process.data_dir / 'palate.db'}")
+        logged = {(user_id, event.request_id) for user_id in store.user_ids() for event in store.events(user_id)}
+        store.close()
+        assert set() == acknowledged - logged
+    assert 600 <= len(acknowledged)
+
+
+def test_a_full_disk_refuses_feedback_and_loses_none_that_was_acknowledged(start: Start, catalog: Catalog) -> None:
+    """A limit on the size of files stands for the disk: slates go on, and when there is room feedback does too."""
+    process = start()
+    track_ids = [catalog.track_id(row) for row in range(2_000)]
+    acknowledged: set[tuple[str, str]] = set()
+    _, hard = resource.prlimit(process.popen.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.popen.pid, resource.RLIMIT_FSIZE, (1_000_000, hard))
+    storm(process.address, "ana", track_ids, acknowledged)
+    assert 10 < len(acknowledged) < 2_000
+    with recommendations(process.address) as stub:
+        assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana")).items
+    resource.prlimit(process.popen.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    storm(process.address, "ana", track_ids[-5:], acknowledged)
+    with recommendations(process.address) as stub:
+        slate = stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"))
+    assert len(acknowledged) == slate.profile_revision
+
+
+def test_sigterm_lets_calls_in_flight_finish_after_health_has_turned(start: Start) -> None:
+    """Draining turns health first, finishes what is in hand, refuses what is new, and exits with 0."""
+    process = start(strategies__options='{"sleeper": {"seconds": 1.5}}', strategies__timeout_seconds=5)
+    answers: list[Any] = []
+
+    def recommend() -> None:
+        with recommendations(process.address) as stub:
+            answers.append(
+                stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="sleeper"), timeout=20)
+            )
+
+    with grpc.insecure_channel(process.address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service="palate.v1.RecommendationService"))
+        assert health_pb2.HealthCheckResponse.SERVING == next(watch).status
+        caller = threading.Thread(target=recommend)
+        caller.start()
+        time.sleep(0.5)
+        process.popen.send_signal(signal.SIGTERM)
+        assert health_pb2.HealthCheckResponse.NOT_SERVING == next(watch).status
+        assert [] == answers, "health turned before the call in flight was over"
+        caller.join(timeout=20)
+        watch.cancel()
+    assert ["sleeper"] == [answer.strategy for answer in answers]
+    assert 0 == process.popen.wait(timeout=20)
+
+
+def test_several_workers_see_each_others_feedback(start: Start, catalog: Catalog) -> None:
+    """The next Recommend sees the feedback, whichever worker answers."""
+    process = start(server__workers=2)
+    liked: list[str] = []
+    channels = [
+        grpc.insecure_channel(process.address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(8)
+    ]
+    feedback = [feedback_pb2_grpc.FeedbackServiceStub(channel) for channel in channels]
+    slates = [recommendation_pb2_grpc.RecommendationServiceStub(channel) for channel in channels]
+    popular = catalog.track_ids(catalog.popular(catalog.cluster_number("metal") or 0)[:16])
+    for number, track_id in enumerate(popular):
+        request = feedback_pb2.RecordFeedbackRequest(
+            user_id="ana", track_id=track_id, verdict=feedback_pb2.VERDICT_LIKE
+        )
+        answer = feedback[number % 8].RecordFeedback(request)
+        liked.append(track_id)
+        for stub in slates:
+            slate = stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"))
+            assert answer.profile_revision == slate.profile_revision
+            assert set() == {item.track_id for item in slate.items} & set(liked)
+    for channel in channels:
+        channel.close()
+
+
+def children(process: Process) -> list[int]:
+    """Return the process ids of the workers."""
+    tasks = Path(f"/proc/{process.popen.pid}/task")
+    pids = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_a_worker_that_dies_is_replaced(start: Start) -> None:
+    """The service goes on, and SIGTERM still ends all of it."""
+    process = start(server__workers=2)
+    first = children(process)
+    assert 2 == len(first)
+    os.kill(first[0], signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while first[0] in children(process) or len(children(process)) < 2:
+        assert deadline > time.monotonic()
+        time.sleep(0.1)
+    with recommendations(process.address) as stub:
+        assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"), wait_for_ready=True, timeout=20).items
+    workers = children(process)
+    process.popen.terminate()
+    assert 0 == process.popen.wait(timeout=30)
+    assert [] == [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_strategy_that_runs_out_of_time_gives_way_to_the_next_one_down(start: Start) -> None:
+    """On the ladder a slow strategy costs its time and no more; by name it fails with its name and version."""
+    process = start(
+        strategies__options='{"sleeper": {"seconds": 3}}',
+        strategies__timeout_seconds=0.3,
+        ladder='{"sleeper": {"min_confidence": 0, "min_interactions": 1}}',
+    )
+    with grpc.insecure_channel(process.address) as channel:
+        listed = strategy_pb2_grpc.StrategyServiceStub(channel).ListStrategies(strategy_pb2.ListStrategiesRequest())
+        [sleeper] = [strategy for strategy in listed.strategies if strategy.name == "sleeper"]
+        assert ("sleeper", "1.2") == (sleeper.distribution, sleeper.version)
+        stub = recommendation_pb2_grpc.RecommendationServiceStub(channel)
+        cold = stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"))
+        request = feedback_pb2.RecordFeedbackRequest(
+            user_id="ana", track_id=cold.items[0].track_id, verdict=feedback_pb2.VERDICT_DISLIKE
+        )
+        feedback_pb2_grpc.FeedbackServiceStub(channel).RecordFeedback(request)
+        begun = time.monotonic()
+        slate = stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"))
+        assert 2.5 > time.monotonic() - begun
+        assert "cold_start" == slate.strategy
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="sleeper"))
+        assert grpc.StatusCode.INTERNAL == caught.value.code()
+        assert "'sleeper' (1.2)" in str(caught.value.details())
+
+
+def test_a_strategy_that_breaks_fails_by_name_and_the_server_stays_up(start: Start, catalog: Catalog) -> None:
+    """The caller who named it is told; the log has the traceback."""
+    process = start()
+    with recommendations(process.address) as stub:
+        request = recommendation_pb2.RankRequest(user_id="ana", track_ids=[catalog.track_id(0)], strategy="sleeper")
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Rank(request)
+        assert grpc.StatusCode.INTERNAL == caught.value.code()
+        request.strategy = ""
+        assert "cold_start" == stub.Rank(request).strategy
+    assert "this strategy cannot score" in (process.data_dir / "log").read_text(encoding="utf-8")
+
+
+def test_the_callers_deadline_is_kept_and_a_strategy_that_hangs_does_not_hold_up_the_end(start: Start) -> None:
+    """A caller who waits half a second is not kept for a minute, nor is the operator who stops the server."""
+    process = start(strategies__options='{"sleeper": {"seconds": 60}}', strategies__timeout_seconds=90)
+    with recommendations(process.address) as stub:
+        begun = time.monotonic()
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="sleeper"), timeout=0.5)
+        assert 2 > time.monotonic() - begun
+        assert caught.value.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
+        assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"), timeout=5).items
+    process.popen.terminate()
+    assert 0 == process.popen.wait(timeout=10)
