@@ -270,6 +270,13 @@ def test_when_nothing_is_left_the_slate_is_empty(executor: ThreadPoolExecutor) -
     assert ("lowest", (), False) == (slate.strategy, slate.items, slate.degraded)
 
 
+def test_a_failure_above_an_empty_answer_is_no_failure_of_the_slate(executor: ThreadPoolExecutor) -> None:
+    """The lowest strategy has answered that nothing is left; the slate says that the one above failed."""
+    router = Router(registry(offering(), raising(ValueError("no"))), executor, timeout=5)
+    slate = router.recommend(profile(1), request(), CONTEXT)
+    assert ("lowest", (), True) == (slate.strategy, slate.items, slate.degraded)
+
+
 ERRORS = [ValueError("no such matrix"), TimeoutError("slow upstream"), SystemExit("bye"), Overloaded("busy")]
 
 
