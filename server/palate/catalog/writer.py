@@ -153,6 +153,7 @@ class SnapshotWriter:
             version = self._version(columns)
             popularity = columns["popularity"].to_numpy()
             columns |= self._exact(columns["track_id"])
+            self._workspace.release()
             packer = ArrayPacker(self._workspace.spool("index"))
             self._words.write(packer, self._workspace.spool("index"))
             for name, values in self._index(popularity, columns["main_artist"].to_numpy()).items():
@@ -223,6 +224,7 @@ class SnapshotWriter:
     def _content(self) -> dict[str, pa.Array]:
         """Return the columns that describe the tracks."""
         artists, genres = _unified(self._artists), _unified(self._genres)
+        self._artists.clear()
         cluster = pa.DictionaryArray.from_arrays(
             self._mapped("cluster", pa.uint8()), pa.array([cluster.cluster_id for cluster in self._clusters])
         )
