@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "strategies": _Command("palate_tools.browsing:strategies", "List the installed strategies."),
     "health": _Command("palate_tools.browsing:health", "Show whether the server takes calls."),
     "catalog": _Command("palate_tools.catalog.commands:catalog", "Build, describe and synthesise catalogs."),
+    "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }
 
 

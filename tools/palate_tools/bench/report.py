@@ -1,0 +1,114 @@
+"""The benchmark's report, for people and as JSON."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from palate_tools.bench.budgets import checks, verdict
+from palate_tools.bench.measure import Plan, Result, workloads
+from palate_tools.bench.samples import Figures
+
+__all__ = ["print_report", "write_json"]
+
+
+def print_report(results: Sequence[Result], console: Console) -> None:
+    """Print a table for each catalog, one of the servers, and one of the budgets."""
+    for result in results:
+        console.print(_calls_table(result), "")
+    console.print(_servers_table(results), "")
+    console.print(_budgets_table(results))
+
+
+def write_json(results: Sequence[Result], plan: Plan, path: Path) -> None:
+    """Write all figures, and what they were measured with and on. Times are in seconds, sizes in bytes."""
+    document = {
+        "machine": _machine(),
+        "plan": {**asdict(plan), "catalogs": [path.name for path in plan.catalogs]},
+        "catalogs": [_document(result) for result in results],
+        "budgets": [{**asdict(check), "verdict": verdict(check)} for check in checks(results)],
+    }
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _calls_table(result: Result) -> Table:
+    table = _table(
+        f"{result.tracks:,} tracks, answers of {result.answer_bytes:,} bytes",
+        "calls/s",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "CPU µs/call",
+        "generator",
+        "calls/s ratio",
+        "CPU ratio",
+        "budget",
+    )
+    for workload in workloads():
+        budget = "" if workload.budget is None else f"≥ {workload.budget}"
+        table.add_row(workload.title, *_cells(result.rows[workload.key]), budget)
+    return table
+
+
+def _cells(row: Figures) -> list[str]:
+    latencies = [f"{1e3 * seconds:.1f}" for seconds in (row.p50, row.p95, row.p99)]
+    ratios = [f"{row.rate_ratio:.2f}", f"{row.cpu_ratio:.2f}"]
+    return [f"{row.rate:,.0f}", *latencies, f"{1e6 * row.cpu_per_call:,.0f}", f"{row.generator_load:.0%}", *ratios]
+
+
+def _servers_table(results: Sequence[Result]) -> Table:
+    table = _table("servers", "start-up s", "RSS MB", "PSS MB", "anonymous MB", "mapped MB", "catalog MB", "RSS ratio")
+    for result in results:
+        memory = result.memory
+        sizes = (memory.resident, memory.proportional, memory.anonymous, memory.file_backed, result.catalog_bytes)
+        table.add_row(
+            f"{result.tracks:,} tracks",
+            f"{result.startup_seconds:.2f}",
+            *(f"{size / 1e6:,.1f}" for size in sizes),
+            f"{memory.resident / result.catalog_bytes:.2f}",
+        )
+    return table
+
+
+def _budgets_table(results: Sequence[Result]) -> Table:
+    table = _table("budgets", "tracks", "measured", "budget", "verdict")
+    for check in checks(results):
+        budget = f"≤ {check.most}" if check.least is None else f"≥ {check.least}"
+        table.add_row(check.title, f"{check.tracks:,}", f"{check.value:.2f}", budget, verdict(check))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table("", title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _document(result: Result) -> dict[str, Any]:
+    return {
+        "tracks": result.tracks,
+        "catalog_bytes": result.catalog_bytes,
+        "answer_bytes": result.answer_bytes,
+        "startup_seconds": result.startup_seconds,
+        "memory": asdict(result.memory),
+        "rows": {key: asdict(row) for key, row in result.rows.items()},
+    }
+
+
+def _machine() -> Mapping[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "palate": version("palate"),
+        "grpcio": version("grpcio"),
+    }
