@@ -1,4 +1,4 @@
-"""Which strategies there are: found by entry point, checked, configured and put on the ladder.
+"""Which strategies there are: found by entry point, loaded, and put on the ladder.
 
 Installed distributions name their strategies in the entry-point group ``palate.strategies``; palate's own come
 the same way. A strategy that cannot be used is kept with the reason; it takes the server down only where the
@@ -8,10 +8,8 @@ operator requires it.
 import enum
 import fnmatch
 import functools
-import inspect
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, is_dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as scan
 from itertools import pairwise
@@ -21,7 +19,7 @@ import structlog
 
 from palate.errors import ConfigError, NotFound
 from palate.strategy.contract import Stage, Strategy
-from palate.strategy.options import build_config
+from palate.strategy.plugin import UnusablePlugin, load_plugin
 from palate.suggestion import suggestion
 
 __all__ = ["GROUP", "Registered", "Registry", "StrategyState", "installed"]
@@ -159,10 +157,6 @@ def installed() -> tuple[EntryPoint, ...]:
     return tuple(scan(group=GROUP))
 
 
-class _Unusable(Exception):
-    """A plugin's own fault, in words for the operator."""
-
-
 def _register(
     entry_point: EntryPoint,
     options: Mapping[str, Mapping[str, object]],
@@ -174,97 +168,17 @@ def _register(
     if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
         return replace(blank, state=StrategyState.NOT_ALLOWED, reason="strategies.allow leaves it out")
     try:
-        plugin = _import(entry_point)
-        config = _configure(plugin, name, options)
-        strategy = _construct(plugin, config)
-    except _Unusable as error:
+        strategy = load_plugin(entry_point, options.get(name))
+    except UnusablePlugin as error:
         _log.error("strategy failed to load", **blank.identity, reason=str(error), exc_info=error.__cause__)
         return replace(blank, reason=str(error))
-    return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=ladder.get(name, plugin.stage))
+    return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=ladder.get(name, type(strategy).stage))
 
 
 def _origin(entry_point: EntryPoint) -> tuple[str, str]:
-    """Return name and version of the distribution that brings an entry point."""
-    if entry_point.dist is None:
-        return "an unknown distribution", "unknown"
-    return entry_point.dist.name, entry_point.dist.version
-
-
-@contextmanager
-def _blaming(step: str, passing: type[Exception] = _Unusable) -> Iterator[None]:
-    """Turn whatever a plugin raises in a step of loading it into the reason why it cannot be used."""
-    try:
-        yield
-    except (_Unusable, passing):
-        raise
-    except (Exception, SystemExit) as error:  # third-party code may raise anything, and may try to exit
-        raise _Unusable(f"{step} raised {type(error).__name__}: {error}") from error
-
-
-def _import(entry_point: EntryPoint) -> type[Strategy]:
-    with _blaming(f"importing {entry_point.value}"):
-        plugin = entry_point.load()
-    with _blaming(f"checking {entry_point.value}"):
-        _check_class(plugin, entry_point.value)
-    checked: type[Strategy] = plugin
-    return checked
-
-
-def _check_class(plugin: Any, name: str) -> None:
-    if not isinstance(plugin, type):
-        raise _Unusable(f"{name} is not a class")
-    lacking = [each for each in ("config_type", "stage", "recommend", "score") if not _brings(plugin, each)]
-    if lacking:
-        raise _Unusable(f"{name} lacks {', '.join(lacking)}; see palate.strategy.Strategy")
-    config_type = plugin.config_type  # type: ignore[attr-defined]  # it was looked for above
-    if not (isinstance(config_type, type) and is_dataclass(config_type) and config_type.__dataclass_params__.frozen):  # type: ignore[attr-defined]  # every dataclass has them
-        raise _Unusable(f"{name} has the config_type {config_type!r}, which is not a frozen dataclass")
-    stage = plugin.stage  # type: ignore[attr-defined]  # it was looked for above
-    if stage is None:
-        return
-    if not isinstance(stage, Stage):
-        raise _Unusable(f"{name} has the stage {stage!r}, which is neither a palate.strategy.Stage nor None")
-    if not (0 <= stage.min_confidence < 1 and stage.min_interactions >= 0):
-        raise _Unusable(f"{name} has {stage}; min_confidence must be in [0, 1) and min_interactions at least 0")
-
-
-def _brings(plugin: Any, name: str) -> bool:
-    """Return whether a class has an attribute of its own, not only what it inherits from the protocol."""
-    return hasattr(plugin, name) and getattr(plugin, name) is not getattr(Strategy, name, plugin)
-
-
-def _configure(plugin: type[Strategy], name: str, options: Mapping[str, Mapping[str, object]]) -> object:
-    """Build the configuration; the operator is to blame only for a table that the operator wrote."""
-    path = f"strategies.options.{name}"
-    try:
-        with _blaming(f"building {plugin.config_type.__qualname__}", passing=ConfigError):
-            return build_config(plugin.config_type, path, options.get(name, {}))
-    except ConfigError as error:
-        if name in options:
-            raise
-        raise _Unusable(f"its defaults are refused; write a table [{path}]: {error}") from error
-
-
-def _construct(plugin: type[Strategy], config: object) -> Strategy:
-    with _blaming(f"calling {plugin.__qualname__} with its configuration"):
-        strategy = plugin(config)
-    with _blaming(f"checking {plugin.__qualname__}"):
-        _check_method(strategy, "recommend", ("profile", "request", "context"))
-        _check_method(strategy, "score", ("profile", "rows", "context"))
-    return strategy
-
-
-def _check_method(strategy: Strategy, name: str, parameters: tuple[str, ...]) -> None:
-    method = getattr(strategy, name)
-    title = f"{type(strategy).__qualname__}.{name}"
-    if not callable(method) or inspect.iscoroutinefunction(method):
-        raise _Unusable(f"{title} must be a plain method that returns its answer")
-    with suppress(ValueError):  # compiled methods may have no signature to look at
-        signature = inspect.signature(method)
-        try:
-            signature.bind(*parameters)
-        except TypeError as error:
-            raise _Unusable(f"{title}{signature} does not take ({', '.join(parameters)})") from error
+    """Return name and version of the distribution that brings an entry point, as far as it tells them."""
+    metadata: Any = entry_point.dist.metadata if entry_point.dist is not None else {}
+    return metadata.get("Name", "unknown"), metadata.get("Version", "unknown")
 
 
 def _refuse_duplicates(found: Sequence[EntryPoint]) -> None:

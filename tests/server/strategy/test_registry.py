@@ -135,6 +135,14 @@ def test_a_strategy_that_is_not_allowed_is_never_imported(site: Site) -> None:
         registry.get("shy")
 
 
+def test_a_distribution_that_does_not_tell_its_name_serves_as_unknown(site: Site) -> None:
+    """An installation that was cut off may leave entry points without metadata."""
+    site.install("palate-torn", {"torn": "Sound"})
+    (site.folder / "palate_torn-1.0.dist-info" / "METADATA").write_text("", encoding="utf-8")
+    torn = site.load().get("torn")
+    assert (StrategyState.LOADED, "unknown", "unknown") == (torn.state, torn.distribution, torn.version)
+
+
 def test_a_name_that_nothing_installed_has_is_not_found(site: Site) -> None:
     """The error carries the kind and the name."""
     with pytest.raises(NotFound) as caught:
