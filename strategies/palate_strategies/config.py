@@ -48,7 +48,7 @@ class RankingConfig:
     dislike_weight: float = 1.0
     feature_weights: tuple[float, ...] = (1.0,) * len(FEATURES)
     artists_limit: int = 1
-    candidates: int = 2000
+    candidates: int = 1000
 
     def __post_init__(self) -> None:
         """Raise ValueError when a field holds what it must not."""

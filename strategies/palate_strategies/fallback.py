@@ -55,8 +55,9 @@ class Fallback:
         return score_by_tastes(profile, rows, context, self._config)
 
     def _lesser_known_first(self, catalog: CatalogIndex, scorer: TasteScorer, rows: Rows) -> Rows:
-        well_known = ~lesser_known(catalog, scorer.cluster, rows, self._config.lesser_known)
-        return rows[np.lexsort((-scorer.scores(rows), well_known))]
+        rows = rows[np.argsort(-scorer.scores(rows))]
+        lesser = lesser_known(catalog, scorer.cluster, rows, self._config.lesser_known)
+        return np.concatenate((rows[lesser], rows[~lesser]))
 
 
 def _strong(scorers: Sequence[TasteScorer]) -> list[TasteScorer]:

@@ -61,26 +61,27 @@ class TasteScorer:
         self.cluster = cluster
         self._catalog = catalog
         self._config = config
-        self._scale = np.sqrt(np.array(config.feature_weights, dtype=np.float32))
+        self._weights = np.array(config.feature_weights, dtype=np.float32)
         dislikes = taste.disliked.count
         pull = config.dislike_weight * dislikes / (dislikes + PRIOR_STRENGTH)
-        liked, disliked = self._unit(np.stack((taste.liked.mean, taste.disliked.mean)))
-        self._liked = np.float32(config.audio_weight) * liked
-        self._disliked = np.float32(-pull) * disliked
+        liked, disliked = self._units(np.array((taste.liked.mean, taste.disliked.mean)))
+        self._liked = np.float32(config.audio_weight) * self._weights * liked
+        self._disliked = np.float32(-pull) * self._weights * disliked
+        self._direction = self._liked + self._disliked
         shares = catalog.genre_weights(taste.genre_distribution)
         largest = shares.max(initial=0.0)
         self._affinity = shares * np.float32(config.genre_weight / largest if largest > 0 else 0.0)
 
     def candidates(self) -> Iterator[Rows]:
         """Iterate over ever larger sets of the cluster's tracks from where the scores are highest."""
-        direction = self._scale * (self._liked + self._disliked)
-        length = np.linalg.norm(direction)
+        length = np.linalg.norm(self._direction)
         affinity = self._affinity / length if length > 0 else self._affinity
-        return widening(self._catalog, self.cluster, direction, affinity, self._config.candidates)
+        return widening(self._catalog, self.cluster, self._direction, affinity, self._config.candidates)
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
         """Return the score of each row, float32 ``(n,)``."""
-        audio: NDArray[np.float32] = self._tracks(rows) @ (self._liked + self._disliked)
+        tracks = self._catalog.normalized.take(rows, axis=0)
+        audio: NDArray[np.float32] = (tracks @ self._direction) / self._lengths(tracks)
         return audio + self._catalog.genre_affinity(rows, self._affinity)
 
     def reasons(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Reason]:
@@ -93,33 +94,35 @@ class TasteScorer:
         """
         tracks = self._tracks(rows)
         shares = tracks * self._liked
-        parts = np.stack(
-            (shares.sum(axis=1), self._catalog.genre_affinity(rows, self._affinity), tracks @ self._disliked), axis=1
-        )
-        nearest = self._nearest(tracks, liked)
+        genre = self._catalog.genre_affinity(rows, self._affinity)
+        parts = np.array((shares.sum(axis=1), genre, tracks @ self._disliked)).T.tolist()
         return [
-            Reason(kind, near, _strongest(share), dict(zip(("audio", "genre", "dislike"), part, strict=True)))
-            for near, share, part in zip(nearest, shares.tolist(), parts.tolist(), strict=True)
+            Reason(kind, near, features, dict(zip(("audio", "genre", "dislike"), part, strict=True)))
+            for near, features, part in zip(self._nearest(tracks, liked), _strongest(shares), parts, strict=True)
         ]
 
     def _nearest(self, tracks: NDArray[np.float32], liked: Rows) -> list[int] | list[None]:
-        """Return for each track the liked row with the highest cosine."""
+        """Return for each track, given as a unit vector, the liked row with the highest cosine."""
         liked = liked[-_NEAREST_AMONG:]
         if len(liked) == 0:
             return [None] * len(tracks)
-        nearest: list[int] = liked[(tracks @ self._tracks(liked).T).argmax(axis=1)].tolist()
+        cosines = (tracks * self._weights) @ self._tracks(liked).T
+        nearest: list[int] = liked[cosines.argmax(axis=1)].tolist()
         return nearest
 
     def _tracks(self, rows: Rows) -> NDArray[np.float32]:
-        """Return the rows as unit vectors whose products are weighted cosines, float32 ``(n, 9)``."""
-        return self._unit(self._catalog.normalized.take(rows, axis=0))
+        """Return rows as vectors of weighted length 1, float32 ``(n, 9)``."""
+        return self._units(self._catalog.normalized.take(rows, axis=0))
 
-    def _unit(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        vectors = vectors * self._scale
-        lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-        lengths[lengths == 0] = 1
-        units: NDArray[np.float32] = vectors / lengths[:, np.newaxis]
+    def _units(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        units: NDArray[np.float32] = vectors / self._lengths(vectors)[:, np.newaxis]
         return units
+
+    def _lengths(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the weighted length of each vector, float32 ``(n,)``; 1 for a vector of zeros."""
+        lengths: NDArray[np.float32] = np.sqrt(np.square(vectors) @ self._weights)
+        lengths[lengths == 0] = 1
+        return lengths
 
 
 def scorers_of(tastes: Sequence[Taste], catalog: CatalogIndex, config: RankingConfig) -> list[TasteScorer]:
@@ -161,7 +164,7 @@ def deal_among(
         weights = [
             weight / (2 * int(shown[scorer.cluster]) + 1) for scorer, weight in zip(scorers, weights, strict=True)
         ]
-    queues = [_queue(scorer, builder, order) for scorer in scorers]
+    queues = [_queue(scorer, request, order) for scorer in scorers]
     return [(scorers[taste], row) for taste, row in builder.deal(queues, share_slots(weights, builder.room))]
 
 
@@ -201,7 +204,7 @@ def judge(
     Returns:
         Positions in `scorers`, and the scores, float32 ``(n,)``.
     """
-    scores = np.stack([scorer.scores(rows) for scorer in scorers])
+    scores = np.array([scorer.scores(rows) for scorer in scorers])
     clusters, likes, dislikes = np.array(
         [(scorer.cluster, scorer.taste.liked.count, scorer.taste.disliked.count) for scorer in scorers]
     ).T[:, :, np.newaxis]
@@ -224,7 +227,7 @@ def score_by_tastes(profile: Profile, rows: Rows, context: Context, config: Rank
 
 def score_by_popularity(rows: Rows, catalog: CatalogIndex) -> Scores:
     """Score rows by their popularity, from 0 to 1, for no taste."""
-    return Scores(catalog.popularity[rows].astype(np.float32) / 100, [""] * len(rows))
+    return Scores(np.divide(catalog.popularity[rows], 100, dtype=np.float32), [""] * len(rows))
 
 
 def popularity_choice(row: int, kind: ReasonKind, catalog: CatalogIndex) -> Choice:
@@ -233,13 +236,17 @@ def popularity_choice(row: int, kind: ReasonKind, catalog: CatalogIndex) -> Choi
     return Choice(row, share, Reason(kind, parts={"popularity": share}))
 
 
-def _queue(scorer: TasteScorer, builder: SlateBuilder, order: Order) -> Iterator[int]:
+def _queue(scorer: TasteScorer, request: SlateRequest, order: Order) -> Iterator[int]:
     """Yield a taste's tracks in order; looks at more of them only when these are used up."""
     for rows in scorer.candidates():
-        yield from order(scorer, builder.open(rows)).tolist()
+        yield from order(scorer, request.without_excluded(rows)).tolist()
 
 
-def _strongest(shares: Sequence[float]) -> tuple[tuple[str, float], ...]:
-    """Return the features with the largest shares above 0, at most three."""
-    ranked = sorted(zip(FEATURES, shares, strict=True), key=lambda feature: -feature[1])
-    return tuple((name, share) for name, share in ranked[:_STRONGEST] if share > 0)
+def _strongest(shares: NDArray[np.float32]) -> list[tuple[tuple[str, float], ...]]:
+    """Return for each row of shares, ``(n, 9)``, the features with the largest ones above 0, at most three."""
+    ranked = np.argsort(-shares, axis=1)[:, :_STRONGEST]
+    values = np.take_along_axis(shares, ranked, axis=1).tolist()
+    return [
+        tuple((FEATURES[number], share) for number, share in zip(*row, strict=True) if share > 0)
+        for row in zip(ranked.tolist(), values, strict=True)
+    ]
