@@ -1,6 +1,7 @@
 """`palate catalog …`: build, describe and synthesise catalogs."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,12 @@ from palate.errors import CatalogError
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from palate_tools.catalog.build import Watcher, import_tracks, write_import
+from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.catalog.columns import parse_mapping
 from palate_tools.catalog.findings import Finding, write_findings
+from palate_tools.catalog.genre_report import genres_command
 from palate_tools.catalog.presenting import describe_catalog, describe_import, plain_console
+from palate_tools.catalog.synthesize import synthesize
 
 __all__ = ["catalog"]
 
@@ -78,11 +82,7 @@ def build(  # noqa: PLR0913 - an option each
     with _progress() as watch:
         watch(f"writing {out.name}", 0, 0)
         write_import(imported, out)
-    with Catalog.open(out) as written:
-        size = out.stat().st_size / 1e6
-        console.print(
-            f"wrote {out}: {len(written):,} tracks, version {written.version}, {size:,.1f} MB", soft_wrap=True
-        )
+    _say_written(out)
 
 
 @catalog.command()
@@ -91,6 +91,39 @@ def info(file: Path) -> None:
     """Describe a catalog file."""
     with Catalog.open(file) as opened:
         describe_catalog(opened, file, plain_console())
+
+
+@catalog.command("synthesize")
+@click.option("--tracks", required=True, type=click.IntRange(min=1), help="How many tracks to make.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Equal seeds make equal files.")
+@click.option("--out", required=True, type=_FILE, help="The catalog file to make or to replace.")
+def synthesize_command(tracks: int, seed: int, out: Path) -> None:
+    """Make a catalog of any size that resembles the bundled one."""
+    _check_target(out, ())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Catalog.open(bundled_catalog(Path(folder))) as sample,
+        _progress() as watch,
+    ):
+        done = 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            watch(f"making {out.name}", done, tracks)
+
+        synthesize(sample, tracks, seed, out, count)
+    _say_written(out)
+
+
+catalog.add_command(genres_command)
+
+
+def _say_written(out: Path) -> None:
+    with Catalog.open(out) as written:
+        size = out.stat().st_size / 1e6
+        line = f"wrote {out}: {len(written):,} tracks, version {written.version}, {size:,.1f} MB"
+    plain_console().print(line, soft_wrap=True)
 
 
 def _check_target(out: Path, inputs: tuple[Path, ...]) -> None:

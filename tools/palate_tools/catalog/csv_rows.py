@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from palate.errors import CatalogError
 
 from palate_tools.catalog.encoding import Encoding, detect_encoding
-from palate_tools.catalog.rows import Misfit, Progress, Reading
+from palate_tools.catalog.rows import Misfit, Progress, Reading, whole
 
 __all__ = ["CsvSource", "open_csv"]
 
@@ -82,7 +82,7 @@ class CsvSource:
         kept = np.delete(np.arange(rows), [*header, *(row for row, _ in glued)])
         recovery = _recover(broken, self.delimiter, len(self.columns))
         numbers = _shifted(numbers[kept], broken)
-        table = pa.Table.from_batches(batches)
+        table = pa.Table.from_batches(batches, pa.schema([(str(place), pa.string()) for place in places]))
         arrays = {
             name: _assemble(table.column(i), kept, [fields[place] for _, fields in recovery.rows])
             for i, (name, place) in enumerate(zip(names, places, strict=True))
@@ -151,7 +151,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def _utf8(file: Any, encoding: Encoding) -> pa.TransformInputStream:
-    decoder = codecs.getincrementaldecoder(encoding.name)(errors="replace" if encoding.damaged else "strict")
+    decoder = codecs.getincrementaldecoder(encoding.name)(errors="replace")
     return pa.TransformInputStream(
         pa.PythonFile(file, "r"), lambda block: decoder.decode(bytes(block), final=len(block) == 0).encode()
     )
@@ -209,9 +209,9 @@ def _shifted(numbers: NDArray[np.int64], broken: Sequence[_Broken]) -> NDArray[n
 
 
 def _assemble(column: pa.ChunkedArray, kept: NDArray[np.int64], recovered: list[str]) -> pa.Array:
-    whole = pa.concat_arrays(column.chunks)
-    left_out = len(whole) - len(kept)
-    rows = whole.slice(left_out) if kept[:1].tolist() == [left_out] else whole.take(pa.array(kept))
+    read = whole(column)
+    left_out = len(read) - len(kept)
+    rows = read.slice(left_out) if kept[:1].tolist() == [left_out] else read.take(pa.array(kept))
     return pa.concat_arrays([rows, pa.array(recovered, pa.string())]) if recovered else rows
 
 

@@ -97,6 +97,7 @@ def _census(path: Path) -> _Census:
 
 def _checked(path: Path, name: str) -> Encoding:
     try:
+        "a".encode(name)  # refuses codecs such as base64 that make no text
         decoder = codecs.getincrementaldecoder(name)()
     except LookupError as exc:
         raise CatalogError(f"--encoding {name} is unknown; name one such as utf-8, cp1252 or latin-1") from exc

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from palate_tools.catalog.cleaning import UNKNOWN_ARTIST
 from palate_tools.catalog.findings import Action, Finding
+from palate_tools.catalog.rows import whole
 
 __all__ = ["Merged", "merge"]
 
@@ -49,7 +50,7 @@ def merge(tracks: pa.Table) -> Merged:
         tracks: ``source`` (file name), ``row`` and the columns of `cleaning.Cleaned.tracks`.
     """
     titles, artists = _plain(tracks["title"]), _plain(_main_artists(tracks))
-    nobody = pc.and_(pc.equal(_main_artists(tracks), UNKNOWN_ARTIST), pc.is_valid(_whole(tracks["track_id"])))
+    nobody = pc.and_(pc.equal(_main_artists(tracks), UNKNOWN_ARTIST), pc.is_valid(whole(tracks["track_id"])))
     keys = pc.if_else(
         nobody,
         pa.scalar(None, pa.string()),
@@ -64,19 +65,19 @@ def merge(tracks: pa.Table) -> Merged:
 
 
 def _main_artists(tracks: pa.Table) -> pa.Array:
-    return pc.list_element(_whole(tracks["artists"]), 0)
+    return pc.list_element(whole(tracks["artists"]), 0)
 
 
 def _plain(text: pa.Array) -> pa.Array:
     """Fold text for comparison; a text of nothing but punctuation, such as ``!!!``, stays as it is."""
-    whole = _whole(text)
-    folded = pc.replace_substring_regex(pc.utf8_lower(pc.utf8_normalize(whole, "NFKD")), r"[\x{0300}-\x{036f}]", "")
+    plain = whole(text)
+    folded = pc.replace_substring_regex(pc.utf8_lower(pc.utf8_normalize(plain, "NFKD")), r"[\x{0300}-\x{036f}]", "")
     words = pc.utf8_trim_whitespace(pc.replace_substring_regex(folded, r"[^\pL\pM\pN]+", " "))
-    return pc.if_else(pc.equal(words, ""), whole, words)
+    return pc.if_else(pc.equal(words, ""), plain, words)
 
 
 def _refuse_foreign_ids(result: Merged, titles: pa.Array, artists: pa.Array) -> None:
-    groups = _Groups.of(_whole(result.tracks["track_id"]))
+    groups = _Groups.of(whole(result.tracks["track_id"]))
     owner = groups.first[groups.number]
     title, artist = _codes(titles), _codes(artists)
     foreign = (title != title[owner]) & (artist != artist[owner])
@@ -88,7 +89,7 @@ def _refuse_foreign_ids(result: Merged, titles: pa.Array, artists: pa.Array) -> 
 
 def _merge_by(result: Merged, column: str, what: str) -> None:
     tracks = result.tracks
-    groups = _Groups.of(_whole(tracks[column]))
+    groups = _Groups.of(whole(tracks[column]))
     if groups.count == tracks.num_rows:
         return
     popularity = np.asarray(tracks["popularity"])
@@ -100,7 +101,7 @@ def _merge_by(result: Merged, column: str, what: str) -> None:
     order = np.argsort(groups.first, kind="stable")
     highest = np.zeros(groups.count, dtype=np.uint8)
     np.maximum.at(highest, groups.number, popularity)
-    genres = _united(_whole(tracks["genres"]), groups).take(pa.array(order))
+    genres = _united(whole(tracks["genres"]), groups).take(pa.array(order))
     kept = tracks.take(pa.array(survivors[order]))
     kept = kept.set_column(kept.schema.get_field_index("genres"), "genres", genres)
     result.tracks = kept.set_column(kept.schema.get_field_index("popularity"), "popularity", pa.array(highest[order]))
@@ -141,9 +142,9 @@ def _united(genres: pa.ListArray, groups: _Groups) -> pa.ListArray:
 
 
 def _make_ids(result: Merged) -> None:
-    track_ids = _whole(result.tracks["track_id"])
+    track_ids = whole(result.tracks["track_id"])
     nameless = pc.is_null(track_ids)
-    keys = _whole(result.tracks["key"]).filter(nameless).to_pylist()
+    keys = whole(result.tracks["key"]).filter(nameless).to_pylist()
     result.ids_made = len(keys)
     made = pa.array([hashlib.blake2b(key.encode(), digest_size=_ID_BYTES).hexdigest() for key in keys], pa.string())
     place = result.tracks.schema.get_field_index("track_id")
@@ -166,7 +167,7 @@ def _findings(
     found = []
     for source in dict.fromkeys(sources.tolist()):
         of_source = sources == source
-        texts = _whole(places).filter(pa.array(of_source))
+        texts = whole(places).filter(pa.array(of_source))
         found.append(Finding(action, source, "", what, numbers[of_source], texts))
     return found
 
@@ -178,10 +179,3 @@ def _codes(values: pa.Array) -> NDArray[np.int64]:
     nulls = codes < 0
     codes[nulls] = len(encoded.dictionary) + np.arange(nulls.sum())
     return codes
-
-
-def _whole(column: Any) -> pa.Array:
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    combined = column.combine_chunks()
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from palate.errors import CatalogError
 
-from palate_tools.catalog.rows import Progress, Reading
+from palate_tools.catalog.rows import Progress, Reading, whole
 
 __all__ = ["ParquetSource", "open_parquet"]
 
@@ -62,5 +62,4 @@ def _plain(column: pa.ChunkedArray) -> pa.Array:
     """Put the chunks together and undo dictionaries."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    combined = column.combine_chunks()
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
+    return whole(column)

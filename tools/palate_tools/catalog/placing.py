@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from palate.catalog.features import FeatureMap
 from palate.catalog.genres import FeaturePlacer, GenreClusters
 from palate.catalog.tracks import FEATURES
+from palate.errors import CatalogError
 
 __all__ = ["Labelled", "Placement", "features_of", "place_by_genre", "place_tracks"]
 
@@ -66,6 +67,9 @@ def place_tracks(tracks: pa.Table, clusters: GenreClusters, bundled: Callable[[]
         clusters: Where genres belong.
         bundled: Brings the bundled catalog's tracks, after which tracks without a genre are placed when the
             tracks themselves have too few genres: less than 200 tracks or five clusters.
+
+    Raises:
+        CatalogError: Tracks without a genre cannot be placed, because every cluster with tracks is excluded.
     """
     placed = place_by_genre(tracks, clusters)
     known = np.array([cluster_id is not None for cluster_id in placed], dtype=bool)
@@ -106,7 +110,10 @@ def features_of(tracks: pa.Table) -> NDArray[np.float32]:
 
 def _by_features(features: NDArray[np.float32], labelled: Labelled, clusters: GenreClusters) -> list[str]:
     scale = FeatureMap.fit(labelled.features)
-    placer = FeaturePlacer.fit(scale.normalize(labelled.features), labelled.cluster_ids, clusters.excluded)
+    try:
+        placer = FeaturePlacer.fit(scale.normalize(labelled.features), labelled.cluster_ids, clusters.excluded)
+    except ValueError as exc:
+        raise CatalogError(f"tracks without a genre cannot be placed: {exc}; mend the cluster file") from exc
     return placer.place(scale.normalize(features))
 
 

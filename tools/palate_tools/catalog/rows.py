@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["Misfit", "Progress", "Reading", "Source"]
+__all__ = ["Misfit", "Progress", "Reading", "Source", "whole"]
 
 Progress = Callable[[int], None]
 """Told how many bytes of the file have been read so far."""
@@ -64,3 +64,10 @@ class Source(Protocol):
 
     def read(self, columns: Sequence[str], progress: Progress) -> Reading:
         """Read some of the columns. CatalogError when the file is damaged as a whole."""
+
+
+def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
