@@ -18,8 +18,9 @@ __all__ = [
     "unit_vectors",
 ]
 
-BLOCK: Final = 256
-"""The most tracks of a block."""
+BLOCK: Final = 64
+"""The most tracks of a block. Of the hundred best tracks among the 40,000 of a cluster, 2,000 candidates in blocks of
+64 hold 90, in blocks of 256 they hold 80; smaller blocks only add to what a query has to sort."""
 
 POPULAR: Final = 1024
 """The most tracks of a cluster's popular list."""

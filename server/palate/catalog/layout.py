@@ -2,7 +2,7 @@
 
 A snapshot is one Arrow IPC file with one uncompressed record batch, so that any Arrow tool reads it and palate
 maps it into memory without copying a byte. Rows are tracks. They are sorted by genre cluster, then by the group
-that they were written in (their primary genre), then so that neighbours sound alike; blocks of at most 256
+that they were written in (their primary genre), then so that neighbours sound alike; blocks of at most 64
 neighbours are what candidates are taken from.
 
 Arrays that do not have one entry for each track are laid one after another into the first row of the binary

@@ -49,8 +49,8 @@ def make_tracks() -> MakeTracks:
 
 @pytest.fixture(scope="session")
 def tracks(make_tracks: MakeTracks) -> pa.Table:
-    """Return 5,000 tracks."""
-    return make_tracks(5_000)
+    """Return 3,000 tracks."""
+    return make_tracks(3_000)
 
 
 @pytest.fixture(scope="session")
