@@ -60,7 +60,7 @@ def test_affinity_leads_to_the_genre(snapshot: Catalog, directions: NDArray[np.f
     cluster = snapshot.cluster_number("jazz")
     assert cluster is not None
     for genre in ("bebop", "swing"):
-        rows = snapshot.nearest(cluster, directions[1], snapshot.genre_weights({genre: 10.0}), 500)
+        rows = snapshot.nearest(cluster, directions[1], snapshot.genre_weights({genre: 10.0}), 200)
         assert all(genre in snapshot.genre_names(row) for row in rows.tolist())
 
 
