@@ -21,7 +21,7 @@ from palate.v1.strategy_pb2 import StrategyState
 catalog, data_dir, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 keys = {"catalog.path": catalog, "data_dir": data_dir, "server.port": 0, "strategies.options": options}
 with running_server(load_config(None, keys)) as address, Client(address) as client:
-    start = client.recommend("ana", page_size=100)
+    start = client.recommend("ana", page_size=60)
     liked = [(item.track_id, client.like("ana", item.track_id).taste_id) for item in start.items]
     slate = client.recommend("ana", strategy="lucky_dip")
     ranked = client.rank("ana", [item.track_id for item in slate.items], strategy="lucky_dip")
