@@ -2,6 +2,8 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +28,18 @@ def tables(path: Path) -> dict[str, str]:
     with closing(sqlite3.connect(path)) as raw:
         statements = raw.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
         return {name: "".join(sql.lower().split()) for name, sql in statements}
+
+
+def at_once(jobs: Sequence[Callable[[], None]]) -> None:
+    """Run jobs in a thread each, at the same moment, and raise what one of them raises."""
+    barrier = threading.Barrier(len(jobs))
+
+    def start(job: Callable[[], None]) -> None:
+        barrier.wait()
+        job()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        list(pool.map(start, jobs))
 
 
 def test_migrated_tables_are_those_of_the_schema(database: SqliteDatabase) -> None:
@@ -55,24 +69,25 @@ def test_upgrading_twice_changes_nothing(database: SqliteDatabase) -> None:
     assert before == tables(database.path)
 
 
-def test_several_threads_may_upgrade_at_once(database: SqliteDatabase) -> None:
+def test_several_threads_may_upgrade_one_database_at_once(database: SqliteDatabase) -> None:
     """One migrates, the others wait for it."""
-    barrier, failures = threading.Barrier(6), []
-
-    def start() -> None:
-        barrier.wait()
-        try:
-            upgrade(database)
-        except Exception as exc:  # noqa: BLE001 - whatever a thread raises is the finding
-            failures.append(exc)
-
-    threads = [threading.Thread(target=start) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [] == failures
+    at_once([lambda: upgrade(database)] * 6)
     assert "feedback_log" in tables(database.path)
+
+
+def test_several_threads_may_upgrade_a_database_each_at_once(tmp_path: Path) -> None:
+    """Alembic's global state does not mix them up."""
+    databases = [SqliteDatabase(tmp_path / f"{number}.db") for number in range(6)]
+    at_once([lambda database=database: upgrade(database) for database in databases])  # type: ignore[misc] # bound now
+    for database in databases:
+        assert "feedback_log" in tables(database.path)
+
+
+def test_several_threads_may_connect_to_a_new_file_at_once(tmp_path: Path) -> None:
+    """Switching a file to WAL does not wait for a lock by itself, so that connecting has to."""
+    for number in range(30):
+        database = SqliteDatabase(tmp_path / f"{number}.db")
+        at_once([lambda database=database: database.open().close()] * 4)  # type: ignore[misc] # bound now
 
 
 def test_a_database_of_a_newer_palate_is_refused(database: SqliteDatabase) -> None:

@@ -39,3 +39,13 @@ def test_no_statement_scans_a_table(tmp_path: Path) -> None:
             parameters = dict.fromkeys(re.findall(r":(\w+)", text), 1)
             plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
             assert [] == [step for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step], name
+
+
+def test_a_request_id_is_found_by_its_index(tmp_path: Path) -> None:
+    """Looking for a repeated request does not read the listener's whole log."""
+    database = SqliteDatabase(tmp_path / "palate.db")
+    upgrade(database)
+    recorded = f"EXPLAIN QUERY PLAN {Statements(database.dialect).recorded}"
+    with closing(sqlite3.connect(database.path)) as raw:
+        [step] = raw.execute(recorded, {"user_id": "ana", "request_id": "once"})
+    assert "SEARCH feedback_log USING INDEX feedback_log_request (user_id=? AND request_id=?)" == step[3]
