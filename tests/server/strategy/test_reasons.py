@@ -1,0 +1,57 @@
+"""Reasons as sentences."""
+
+import pytest
+from palate.strategy.contract import Reason, ReasonKind
+from palate.strategy.reasons import sentence
+
+HOLY_WARS = ("Holy Wars", "Megadeth")
+THREE = (("energy", 0.3), ("valence", 0.2), ("tempo", 0.1))
+
+
+@pytest.mark.parametrize(
+    ("reason", "taste_name", "nearest", "expected"),
+    [
+        (Reason(ReasonKind.POPULAR), "Salsa", None, "Popular in Salsa."),
+        (Reason(ReasonKind.POPULAR), "", None, "Popular with many listeners."),
+        (
+            Reason(ReasonKind.SIMILAR, 1, THREE[:2]),
+            "Metal",
+            HOLY_WARS,
+            "Sounds like “Holy Wars” by Megadeth, which you liked: similar energy and mood.",
+        ),
+        (
+            Reason(ReasonKind.SIMILAR, 1, (("energy", 0.3), ("loudness", -0.1))),
+            "Metal",
+            ("Holy Wars", ""),
+            "Sounds like “Holy Wars”, which you liked: similar energy.",
+        ),
+        (Reason(ReasonKind.SIMILAR, 1), "", HOLY_WARS, "Sounds like “Holy Wars” by Megadeth, which you liked."),
+        (
+            Reason(ReasonKind.SIMILAR, None, THREE),
+            "Metal",
+            None,
+            "Fits your taste in Metal: similar energy, mood and tempo.",
+        ),
+        (Reason(ReasonKind.SIMILAR), "", None, "Fits what you like."),
+        (
+            Reason(ReasonKind.EXPLORATION, 1, THREE),
+            "Metal",
+            HOLY_WARS,
+            "Something new near “Holy Wars” by Megadeth, to learn more about what you like.",
+        ),
+        (Reason(ReasonKind.EXPLORATION), "Bebop", None, "Something new in Bebop, to learn more about what you like."),
+        (Reason(ReasonKind.EXPLORATION), "", None, "Something new for you, to learn more about what you like."),
+        (
+            Reason(ReasonKind.MODEL, 1, (("sound", 0.4),)),
+            "Metal",
+            HOLY_WARS,
+            "Predicted from your likes and dislikes in Metal; it sounds like “Holy Wars” by Megadeth: similar sound.",
+        ),
+        (Reason(ReasonKind.MODEL), "", None, "Predicted from your likes and dislikes."),
+    ],
+)
+def test_a_reason_reads_as_a_sentence(
+    reason: Reason, taste_name: str, nearest: tuple[str, str] | None, expected: str
+) -> None:
+    """Whatever is missing, the sentence is whole."""
+    assert expected == sentence(reason, taste_name=taste_name, nearest=nearest)

@@ -1,0 +1,211 @@
+"""Ranking."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from palate.catalog.snapshot import Catalog
+from palate.strategy.contract import Choice, ReasonKind
+from palate.testing.catalog import Listener, make_listener
+from palate.testing.strategy import StrategySuite, pages, slate
+from palate_strategies.config import RankingConfig
+from palate_strategies.ranking import Ranking
+
+RANKING = Ranking(RankingConfig())
+
+
+class TestRanking(StrategySuite):
+    """Ranking keeps the contract."""
+
+    strategy = Ranking
+
+
+@pytest.fixture(scope="module")
+def three(tiny: Catalog) -> Listener:
+    """Return a listener with three active tastes and a weak one."""
+    return make_listener(tiny, {"death-metal": (12, 3), "j-pop": (7, 0), "salsa": (4, 1), "bebop": (1, 0)})
+
+
+def tastes_of(choices: Sequence[Choice]) -> list[str]:
+    """Return the taste of each choice."""
+    return [choice.taste_id for choice in choices]
+
+
+def cosine(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
+    """Return the weighted cosine as the documentation has it."""
+    return float((weights * x * y).sum() / np.sqrt((weights * x * x).sum() * (weights * y * y).sum()))
+
+
+def test_every_active_taste_has_slots_and_is_among_the_first(three: Listener) -> None:
+    """The top of the page is mixed, and no taste goes without."""
+    tastes = tastes_of(slate(RANKING, three, 10))
+    assert {"death-metal", "j-pop", "salsa"} == set(tastes[:3]) == set(tastes)
+
+
+def test_slots_follow_confidence(three: Listener) -> None:
+    """A taste that palate is surer of gets more slots, but not all that its likes would give it."""
+    counts = Counter(tastes_of(slate(RANKING, three, 20)))
+    assert {"death-metal": 8, "j-pop": 7, "salsa": 5} == counts
+
+
+def test_a_taste_is_filled_best_first(three: Listener) -> None:
+    """Within a taste the scores fall from one choice to the next."""
+    choices = slate(RANKING, three, 30)
+    for taste_id in set(tastes_of(choices)):
+        scores = [choice.score for choice in choices if choice.taste_id == taste_id]
+        assert sorted(scores, reverse=True) == scores
+
+
+def test_nothing_better_is_left_out(three: Listener) -> None:
+    """In a cluster that is looked at as a whole, the first choice is the best of all tracks."""
+    catalog, best = three.context.catalog, slate(RANKING, three, 1)[0]
+    rows = np.flatnonzero(catalog.cluster == catalog.cluster[best.row]).astype(np.int32)
+    unrated = np.setdiff1d(rows, three.rated)
+    assert pytest.approx(best.score, rel=1e-5) == RANKING.score(three.profile, unrated, three.context).values.max()
+
+
+def test_the_score_is_the_formula_of_the_documentation(three: Listener, tiny: Catalog) -> None:
+    """Worked out by hand for one track, with weights of its own."""
+    weights = np.array([1, 2, 0, 1, 3, 1, 0.5, 1, 1], dtype=np.float64)
+    config = RankingConfig(audio_weight=0.7, genre_weight=0.4, dislike_weight=0.9, feature_weights=tuple(weights))
+    choice = slate(Ranking(config), three, 1)[0]
+    taste, track = three.profile.tastes[choice.taste_id], tiny.normalized[choice.row].astype(np.float64)
+    shares = taste.genre_distribution
+    genres = tiny.track(choice.row).genres
+    affinity = sum(shares.get(genre, 0) for genre in genres) / len(genres) / max(shares.values())
+    dislikes = taste.disliked.count
+    expected = {
+        "audio": 0.7 * cosine(track, taste.liked.mean, weights),
+        "genre": 0.4 * affinity,
+        "dislike": -0.9 * dislikes / (dislikes + 4) * cosine(track, taste.disliked.mean, weights),
+    }
+    assert pytest.approx(expected, abs=1e-5) == dict(choice.reason.parts)
+    assert pytest.approx(sum(expected.values()), abs=1e-5) == choice.score
+
+
+def test_a_choice_has_the_score_that_rank_gives_it(three: Listener) -> None:
+    """Recommend and Rank speak of the same scores and tastes."""
+    choices = slate(RANKING, three, 20)
+    rows = np.array([choice.row for choice in choices], dtype=np.int32)
+    scores = RANKING.score(three.profile, rows, three.context)
+    np.testing.assert_allclose([choice.score for choice in choices], scores.values, rtol=1e-5)
+    assert tastes_of(choices) == list(scores.taste_ids)
+
+
+def test_the_reason_names_the_liked_track_that_sounds_most_alike(three: Listener, tiny: Catalog) -> None:
+    """It has the highest cosine of all likes of the taste."""
+    choice = slate(RANKING, three, 1)[0]
+    ones, track = np.ones(9), tiny.normalized[choice.row].astype(np.float64)
+    liked = three.context.liked[choice.taste_id].tolist()
+    assert max(liked, key=lambda row: cosine(track, tiny.normalized[row], ones)) == choice.reason.nearest_liked
+    assert ReasonKind.SIMILAR == choice.reason.kind
+
+
+def test_the_strongest_features_are_positive_and_fall(three: Listener) -> None:
+    """They are the largest shares of the audio part."""
+    for choice in slate(RANKING, three, 20):
+        shares = [share for _, share in choice.reason.features]
+        assert sorted(shares, reverse=True) == shares
+        assert min(shares) > 0
+
+
+def test_dislikes_push_away_what_sounds_like_them(tiny: Catalog) -> None:
+    """A track that is close to the disliked tracks loses more than one that is not."""
+    with_dislikes = make_listener(tiny, {"salsa": (6, 6)})
+    taste = with_dislikes.profile.tastes["salsa"]
+    forgiven = replace(with_dislikes.profile, tastes={"salsa": replace(taste, disliked=type(taste.disliked)())})
+    rows = np.flatnonzero(tiny.cluster == tiny.cluster_number("salsa")).astype(np.int32)
+    no_genre = Ranking(RankingConfig(genre_weight=0))
+    loss = (
+        no_genre.score(forgiven, rows, with_dislikes.context).values
+        - no_genre.score(with_dislikes.profile, rows, with_dislikes.context).values
+    )
+    likeness = [cosine(tiny.normalized[row], taste.disliked.mean, np.ones(9)) for row in rows]
+    np.testing.assert_allclose(loss, 6 / 10 * np.array(likeness), atol=1e-5)
+
+
+def test_dislikes_in_one_taste_leave_the_scores_of_another_as_they_are(tiny: Catalog) -> None:
+    """Fifty dislikes of metal do not change a single salsa score."""
+    calm = make_listener(tiny, {"salsa": (5, 0), "death-metal": (5, 0)})
+    angry = make_listener(tiny, {"salsa": (5, 0), "death-metal": (5, 50)})
+    assert calm.profile.tastes["salsa"].liked == angry.profile.tastes["salsa"].liked
+    rows = np.flatnonzero(tiny.cluster == tiny.cluster_number("salsa")).astype(np.int32)
+    expected = RANKING.score(calm.profile, rows, calm.context).values
+    np.testing.assert_array_equal(expected, RANKING.score(angry.profile, rows, angry.context).values)
+
+
+def test_small_pages_reach_every_taste(three: Listener) -> None:
+    """With one slot to a page, the three tastes take turns, the most confident first."""
+    tastes = [tastes_of(page)[0] for page in pages(RANKING, three, limit=1, count=12)]
+    assert "death-metal" == tastes[0]
+    assert {"death-metal", "j-pop", "salsa"} == set(tastes[:3])
+    assert Counter(tastes).most_common(1)[0][1] <= 5
+
+
+def test_an_operator_may_allow_more_tracks_of_an_artist(three: Listener, tiny: Catalog) -> None:
+    """With a limit of two, some artist comes twice in a long slate and none three times."""
+    choices = slate(Ranking(RankingConfig(artists_limit=2)), three, 100)
+    assert 2 == max(Counter(int(tiny.main_artist[choice.row]) for choice in choices).values())
+
+
+def test_slots_that_active_tastes_cannot_fill_go_to_weak_ones(tiny: Catalog) -> None:
+    """When the active taste has three tracks left, the weak one fills the rest."""
+    listener = make_listener(tiny, {"salsa": (9, 0), "bebop": (1, 0)})
+    salsa = np.flatnonzero(tiny.cluster == tiny.cluster_number("salsa"))
+    left = np.setdiff1d(np.unique(tiny.main_artist[salsa], return_index=True)[1], [])[:3]
+    excluded = np.union1d(listener.rated, np.delete(salsa, left)).astype(np.int32)
+    counts = Counter(tastes_of(slate(RANKING, listener, 10, excluded=excluded)))
+    assert counts["salsa"] <= 3
+    assert 10 == counts["salsa"] + counts["bebop"]
+
+
+def test_a_listener_who_rated_the_nearest_tracks_gets_the_next_ones(tiny: Catalog) -> None:
+    """When all first candidates are excluded, more are looked at."""
+    few = Ranking(RankingConfig(candidates=1, artists_limit=150))
+    listener = make_listener(tiny, {"salsa": (5, 0)})
+    assert 145 == len(slate(few, listener, 150))
+
+
+def test_the_seed_makes_no_difference(three: Listener) -> None:
+    """Nothing in ranking is left to chance."""
+    slates = [slate(RANKING, three, 10, seed=seed) for seed in range(3)]
+    assert slates[0] == slates[1] == slates[2]
+    assert {1.0} == {choice.propensity for choice in slates[0]}
+
+
+def test_without_likes_rank_falls_back_on_popularity(tiny: Catalog) -> None:
+    """Nothing but popularity is known for a listener with dislikes only."""
+    listener = make_listener(tiny, {"salsa": (0, 4)})
+    scores = RANKING.score(listener.profile, np.arange(9, dtype=np.int32), listener.context)
+    np.testing.assert_allclose(tiny.popularity[:9] / 100, scores.values, rtol=1e-6)
+    assert [""] * 9 == list(scores.taste_ids)
+
+
+def test_tracks_of_no_taste_are_scored_by_the_taste_that_likes_them_best(three: Listener, tiny: Catalog) -> None:
+    """They stand in one order with the others."""
+    baroque = np.flatnonzero(tiny.cluster == tiny.cluster_number("baroque")).astype(np.int32)
+    scores = RANKING.score(three.profile, baroque, three.context)
+    assert set(scores.taste_ids) <= set(three.profile.tastes)
+    salsa = np.flatnonzero(tiny.cluster == tiny.cluster_number("salsa")).astype(np.int32)
+    assert scores.values.mean() < RANKING.score(three.profile, salsa, three.context).values.mean()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("audio_weight", -1.0),
+        ("genre_weight", float("inf")),
+        ("dislike_weight", float("nan")),
+        ("feature_weights", (1.0,) * 8),
+        ("feature_weights", (0.0,) * 9),
+        ("feature_weights", (-1.0, *(1.0,) * 8)),
+        ("artists_limit", 0),
+        ("candidates", 0),
+    ],
+)
+def test_a_bad_option_is_refused_by_name(field: str, value: object) -> None:
+    """The operator reads which option is wrong."""
+    with pytest.raises(ValueError, match=field):
+        RankingConfig(**{field: value})  # type: ignore[arg-type]  # the wrong value is the test
