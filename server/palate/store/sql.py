@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Final
 
 from palate.errors import StoreUnavailable
@@ -29,6 +30,8 @@ __all__ = ["SqlStore"]
 _SECRET_BYTES: Final = 32
 _PROBE: Final = 1
 _ALL: Final = sys.maxsize
+_REVISION: Final = itemgetter(-1)
+"""The last column of `Statements.ratings`."""
 
 
 class SqlStore:
@@ -260,5 +263,4 @@ def _tastes(rows: Iterable[Row]) -> dict[str, Taste]:
 
 def _ratings(rows: Iterable[Row]) -> dict[str, Rating]:
     """Read ratings into the order of their revisions."""
-    ratings = sorted(map(rating_value, rows), key=lambda rating: rating.revision)
-    return {rating.track_id: rating for rating in ratings}
+    return {row[0]: rating_value(row) for row in sorted(rows, key=_REVISION)}
