@@ -32,6 +32,8 @@ _COMMANDS: Final = {
     "strategies": _Command("palate_tools.browsing:strategies", "List the installed strategies."),
     "health": _Command("palate_tools.browsing:health", "Show whether the server takes calls."),
     "catalog": _Command("palate_tools.catalog.commands:catalog", "Build, describe and synthesise catalogs."),
+    "profiles": _Command("palate_tools.profiles:profiles", "Rebuild profiles from the feedback log."),
+    "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }
 

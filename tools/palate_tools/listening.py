@@ -23,6 +23,7 @@ __all__ = [
     "rank",
     "recommend",
     "retract",
+    "show_profile",
 ]
 
 _EXPLORED = "✦"
@@ -147,7 +148,7 @@ def retract(session: Session, *, tracks: tuple[str, ...], user: str) -> None:
 @click.argument("user")
 def profile(session: Session, *, user: str) -> None:
     """Show a listener's tastes."""
-    session.answer(session.client.get_profile(user), lambda response: _show_profile(session, response.profile))
+    session.answer(session.client.get_profile(user), lambda response: show_profile(session, response.profile))
 
 
 @click.command()
@@ -161,7 +162,7 @@ def export(session: Session, *, user: str) -> None:
             session.answer(part, lambda _: None)
         return
     first, *events = parts
-    _show_profile(session, first.profile)
+    show_profile(session, first.profile)
     print_rows(session.console, _EVENTS, [_event_row(part.event) for part in events])
 
 
@@ -261,7 +262,8 @@ def _show_ranking(session: Session, ranking: recommendation_pb2.RankResponse) ->
         print_line(session.console, f"not in the catalog: {', '.join(ranking.missing_track_ids)}")
 
 
-def _show_profile(session: Session, shown: profile_pb2.Profile) -> None:
+def show_profile(session: Session, shown: profile_pb2.Profile) -> None:
+    """Print a profile: what holds for the listener, then a row for each taste."""
     facts = {
         "listener": shown.user_id,
         "stage": shown.stage,

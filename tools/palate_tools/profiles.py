@@ -15,7 +15,7 @@ from palate.tastes import Event, Profile, replay
 from rich.console import Console
 from rich.progress import track
 
-from palate_tools.catalog.bundled import bundled_catalog
+from palate_tools.catalog.bundled import default_catalog
 
 __all__ = ["differences", "profiles", "rebuild_profile"]
 
@@ -60,7 +60,7 @@ def rebuild(
     bit, and every profile that differs is named.
     """
     with closing(open_store(url or f"sqlite:///{data_dir.absolute() / 'palate.db'}", create=False)) as store:
-        with Catalog.open(catalog_path or _served_catalog(data_dir)) as catalog:
+        with Catalog.open(catalog_path or default_catalog(data_dir)) as catalog:
             feature_map = catalog.feature_map
         if not verify:
             count = sum(rebuild_profile(store, user_id, feature_map) for user_id in _watched(store, users))
@@ -139,12 +139,6 @@ def _verify(store: Store, users: Sequence[str], feature_map: FeatureMap) -> bool
         wrong += bool(found)
     click.echo(f"verified {checked:,} profiles: {f'{wrong:,} differ' if wrong else 'all equal their logs'}")
     return not wrong
-
-
-def _served_catalog(data_dir: Path) -> Path:
-    """Return the catalog that `palate serve` uses for a data folder when it is told of none."""
-    path = data_dir / "catalog.arrow"
-    return path if path.exists() else bundled_catalog(data_dir)
 
 
 def _watched(store: Store, users: Sequence[str]) -> Iterable[str]:

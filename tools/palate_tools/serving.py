@@ -8,7 +8,7 @@ from palate.config import CatalogConfig, Config, load_config
 from palate.errors import ConfigError
 from palate.run import run
 
-from palate_tools.catalog.bundled import bundled_catalog
+from palate_tools.catalog.bundled import default_catalog
 
 __all__ = ["serve"]
 
@@ -52,7 +52,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _with_catalog(config: Config) -> Config:
-    """Return the configuration with the bundled catalog where it names none and the data folder holds none."""
-    if config.catalog.path is not None or config.catalog_path.exists():
+    """Return the configuration with the default catalog where it names none."""
+    if config.catalog.path is not None:
         return config
-    return config.model_copy(update={"catalog": CatalogConfig(path=bundled_catalog(config.data_dir))})
+    return config.model_copy(update={"catalog": CatalogConfig(path=default_catalog(config.data_dir))})

@@ -10,7 +10,7 @@ from palate.errors import CatalogError
 
 from palate_tools.catalog.build import SAMPLE, import_tracks, write_import
 
-__all__ = ["bundled_catalog"]
+__all__ = ["bundled_catalog", "default_catalog"]
 
 _SOURCE = "bundled sample of the Spotify Tracks Dataset (Kaggle, CC0)"
 
@@ -32,6 +32,16 @@ def bundled_catalog(folder: Path) -> Path:
             raise CatalogError(f"cannot make the data folder {folder}: {exc.strerror}; name another") from exc
         write_import(import_tracks([SAMPLE]), path, source=_SOURCE)
     return path
+
+
+def default_catalog(data_dir: Path) -> Path:
+    """Return the catalog that serves where none is named: ``catalog.arrow`` in the data folder, or the bundled one.
+
+    Raises:
+        CatalogError: The bundled catalog has to be built and cannot be.
+    """
+    own = data_dir / "catalog.arrow"
+    return own if own.exists() else bundled_catalog(data_dir)
 
 
 def _fingerprint() -> str:
