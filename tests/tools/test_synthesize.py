@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from palate.catalog.intake import INPUT_SCHEMA
 from palate.catalog.snapshot import Catalog
 from palate.catalog.tracks import FEATURES, GenreCluster
-from palate.catalog.writer import INPUT_SCHEMA, write_catalog
+from palate.catalog.writer import write_catalog
 from palate.errors import CatalogError
 from palate_tools.catalog.synthesize import synthesize
 

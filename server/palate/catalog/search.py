@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from palate.catalog.exact import ExactIndex
 from palate.catalog.spool import ArrayPacker, Spool, Workspace
 
 __all__ = ["SearchIndex", "WordIndexBuilder", "words_of"]
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 _KEY: Final = 8
 """Bytes of a word that its key holds."""
@@ -99,9 +101,9 @@ class WordIndexBuilder:
         packer.begin("word_row")
         for byte in sorted(self._first_bytes):
             pairs = np.frombuffer(self._spool(byte).map(), dtype=_PAIR)
-            distinct = np.unique(pairs["key"])
+            distinct = _distinct(pairs["key"])
             packed = np.searchsorted(distinct, pairs["key"]).astype(np.uint64) << _ORDER_BITS
-            packed = np.unique(packed | pairs["order"])
+            packed = _distinct(packed | pairs["order"])
             owner = packed >> _ORDER_BITS
             starts = np.searchsorted(owner, np.arange(len(distinct), dtype=np.uint64))
             spool.append(packed.astype(np.uint32))
@@ -189,7 +191,7 @@ class SearchIndex:
             starts, sizes = starts[kept], sizes[kept]
         sizes = np.minimum(sizes, _fair_share(sizes, _GATHERED))
         place = np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-        return np.unique(self._rows[place])
+        return _distinct(self._rows[place])
 
     def _by_popularity(self, rows: NDArray[np.int32], cluster: int | None) -> NDArray[np.int32]:
         """Return the most popular of ascending rows, those of one cluster only if one is given."""
@@ -211,6 +213,13 @@ class SearchIndex:
     def _titles_of(self, rows: NDArray[np.int32]) -> Iterator[list[str]]:
         """Iterate over the words of the tracks' titles."""
         return map(words_of, self._title.take(pa.array(rows)).to_pylist())
+
+
+def _distinct(values: NDArray[_Number]) -> NDArray[_Number]:
+    """Return the distinct values, ascending. `numpy.unique` hashes, which takes a hundred times as long here."""
+    ordered = np.sort(values)
+    first: NDArray[np.bool_] = np.append(True, ordered[1:] != ordered[:-1])
+    return ordered[first[: len(ordered)]]
 
 
 def _keys(words: list[str]) -> NDArray[np.uint64]:

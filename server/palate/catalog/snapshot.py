@@ -165,7 +165,7 @@ class Catalog:
         )
 
     def table(self) -> pa.Table:
-        """Return the tracks as a table, with the columns of `palate.catalog.writer.INPUT_SCHEMA` and ``cluster``."""
+        """Return the tracks as a table, with the columns of `palate.catalog.intake.INPUT_SCHEMA` and ``cluster``."""
         names = ["track_id", "title", "artists", "genres", "popularity", "features", "cluster"]
         return pa.table([self._tracks.column(name) for name in names], names=names)
 

@@ -23,27 +23,23 @@ from palate.catalog.index import (
     popularity_percentiles,
     unit_vectors,
 )
+from palate.catalog.intake import (
+    cast_tracks,
+    check_tracks,
+    cluster_ids,
+    combined,
+    primary_genres,
+    require_tracks,
+    vectors_of,
+)
 from palate.catalog.layout import FORMAT, HEADER_KEY, SCHEMA, SnapshotHeader
 from palate.catalog.search import WordIndexBuilder, words_of
 from palate.catalog.spool import ArrayPacker, ReleasingSink, Workspace
-from palate.catalog.tracks import FEATURE_RANGES, FEATURES, GenreCluster
+from palate.catalog.tracks import FEATURES, GenreCluster
 from palate.errors import CatalogError
 
-__all__ = ["INPUT_SCHEMA", "SnapshotWriter", "write_catalog"]
+__all__ = ["SnapshotWriter", "write_catalog"]
 
-INPUT_SCHEMA: Final = pa.schema(
-    {
-        "track_id": pa.string(),
-        "title": pa.string(),
-        "artists": pa.list_(pa.string()),
-        "genres": pa.list_(pa.string()),
-        "popularity": pa.uint8(),
-        "features": pa.list_(pa.float32(), len(FEATURES)),
-    }
-)
-"""The columns that describe tracks on their way in."""
-
-_LONGEST_ID: Final = 128
 _MOST_BYTES: Final = 2**31 - 1
 _MOST_CLUSTERS: Final = 256
 _OFFSETS: Final = ("id_offsets", "title_offsets", "artist_offsets", "genre_offsets")
@@ -62,7 +58,8 @@ def write_catalog(
 
     Args:
         path: The file to make or to replace; it is whole or untouched at every moment.
-        table: The columns of `INPUT_SCHEMA` and ``cluster``, a cluster_id for each track, in any order.
+        table: The columns of `palate.catalog.intake.INPUT_SCHEMA` and ``cluster``, a cluster_id for each track; in
+            any order.
         clusters: All genre clusters, used or not.
         source: Where the tracks come from, for people.
         feature_map: The scale for the features; fitted to the table when None.
@@ -70,10 +67,10 @@ def write_catalog(
     Raises:
         CatalogError: The tracks cannot make a catalog, or the file cannot be written.
     """
-    tracks = _cast(path, table)
-    _require_tracks(path, len(tracks))
-    feature_map = feature_map or FeatureMap.fit(_vectors(tracks.column("features")))
-    keys = pa.table({"cluster": _cluster_ids(path, table), "primary": _primary(tracks.column("genres"))})
+    tracks = cast_tracks(path, table)
+    require_tracks(path, len(tracks))
+    feature_map = feature_map or FeatureMap.fit(vectors_of(tracks.column("features")))
+    keys = pa.table({"cluster": cluster_ids(path, table), "primary": primary_genres(tracks.column("genres"))})
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
     with SnapshotWriter(path, clusters, feature_map, source=source) as writer:
         for rows in np.split(order.to_numpy(), _changes(keys.take(order))):
@@ -126,15 +123,16 @@ class SnapshotWriter:
 
         Args:
             cluster_id: The cluster; clusters must come in the order of their cluster_id.
-            tracks: The columns of `INPUT_SCHEMA`; at least one row. The order of the rows breaks ties only.
+            tracks: The columns of `palate.catalog.intake.INPUT_SCHEMA`; at least one row. The order of the rows
+                breaks ties only.
 
         Raises:
             CatalogError: A value is missing or impossible, or the disk is full.
         """
         cluster = self._next_cluster(cluster_id)
-        tracks = _cast(self._path, tracks)
-        features = _vectors(tracks.column("features"))
-        _check(self._path, tracks, features)
+        tracks = cast_tracks(self._path, tracks)
+        features = vectors_of(tracks.column("features"))
+        check_tracks(self._path, tracks, features)
         units = unit_vectors(self._feature_map.normalize(features))
         order = coherent_order(units)
         with _translated(self._path):
@@ -147,7 +145,7 @@ class SnapshotWriter:
             CatalogError: There are no tracks, two have the same id, there are too many for one file, or the
                 disk is full.
         """
-        _require_tracks(self._path, int(self._cluster_rows.sum()))
+        require_tracks(self._path, int(self._cluster_rows.sum()))
         with _translated(self._path):
             columns = self._content()
             version = self._version(columns)
@@ -200,7 +198,7 @@ class SnapshotWriter:
 
     def _append_strings(self, name: str, column: pa.ChunkedArray) -> None:
         """Spool a column of strings."""
-        offsets, data = _string_buffers(_combined(column))
+        offsets, data = _string_buffers(combined(column))
         self._append_offsets(f"{name}_offsets", self._workspace.spool(f"{name}s").size, offsets)
         self._workspace.spool(f"{name}s").append(data)
 
@@ -208,7 +206,7 @@ class SnapshotWriter:
         self, name: str, groups: list[pa.DictionaryArray], column: pa.ChunkedArray
     ) -> tuple[NDArray[np.int32], pa.DictionaryArray]:
         """Spool the offsets of a column of lists, and keep its values as numbers and names."""
-        lists = _combined(column)
+        lists = combined(column)
         offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int32)
         values = lists.flatten().dictionary_encode()
         self._append_offsets(f"{name}_offsets", sum(map(len, groups)), offsets)
@@ -225,6 +223,7 @@ class SnapshotWriter:
         """Return the columns that describe the tracks."""
         artists, genres = _unified(self._artists), _unified(self._genres)
         self._artists.clear()
+        pa.default_memory_pool().release_unused()
         cluster = pa.DictionaryArray.from_arrays(
             self._mapped("cluster", pa.uint8()), pa.array([cluster.cluster_id for cluster in self._clusters])
         )
@@ -331,67 +330,6 @@ def _translated(path: Path) -> Iterator[None]:
         raise CatalogError(
             f"{path} cannot be written: {error.strerror or error}; free space or choose another folder"
         ) from error
-
-
-def _cast(path: Path, table: pa.Table) -> pa.Table:
-    """Return the columns of `INPUT_SCHEMA`, each in one piece."""
-    try:
-        tracks = table.select(INPUT_SCHEMA.names).cast(INPUT_SCHEMA).combine_chunks()
-    except (KeyError, pa.ArrowException) as error:
-        raise CatalogError(f"{path}: the tracks do not have the columns that a catalog needs: {error}") from error
-    for name in INPUT_SCHEMA.names:
-        nested = name in ("artists", "genres", "features")
-        if tracks.column(name).null_count or (nested and pc.list_flatten(tracks.column(name)).null_count):
-            raise CatalogError(f"{path}: values of the column {name!r} are missing; fill in or leave out such tracks")
-    return tracks
-
-
-def _require_tracks(path: Path, tracks: int) -> None:
-    """Raise CatalogError when there are none."""
-    if tracks == 0:
-        raise CatalogError(f"{path}: a catalog needs at least one track")
-
-
-def _cluster_ids(path: Path, table: pa.Table) -> pa.StringArray:
-    """Return the column that names each track's cluster."""
-    if "cluster" not in table.column_names:
-        raise CatalogError(f"{path}: the tracks need a column 'cluster' that names each one's genre cluster")
-    return _combined(table.column("cluster").cast(pa.string()))
-
-
-def _check(path: Path, tracks: pa.Table, features: NDArray[np.float32]) -> None:
-    """Raise CatalogError for the first track that has a missing or impossible value."""
-    low, high = np.array(list(FEATURE_RANGES.values()), dtype=np.float32).T
-    lengths = pc.binary_length(tracks.column("track_id")).to_numpy()
-    rules = {
-        f"an id of 1 to {_LONGEST_ID} bytes": (lengths >= 1) & (lengths <= _LONGEST_ID),
-        "at least one artist": pc.list_value_length(tracks.column("artists")).to_numpy() >= 1,
-        "a popularity of at most 100": tracks.column("popularity").to_numpy() <= 100,  # noqa: PLR2004 - as documented
-        "nine features within their ranges": ((features >= low) & (features <= high)).all(axis=1),
-    }
-    for rule, holds in rules.items():
-        if not holds.all():
-            track_id = tracks.column("track_id")[int(np.argmin(holds))].as_py()
-            raise CatalogError(f"{path}: track {track_id!r} needs {rule}; mend or leave out such tracks")
-
-
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in one piece."""
-    return column.combine_chunks()
-
-
-def _vectors(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """Return a column of vectors as float32 ``(n, 9)``."""
-    vectors: NDArray[np.float32] = _combined(column).flatten().to_numpy().reshape(-1, len(FEATURES))
-    return vectors
-
-
-def _primary(column: pa.ChunkedArray) -> pa.StringArray:
-    """Return the first genre of each track, empty where it has none."""
-    lists = _combined(column)
-    lengths = pc.list_value_length(lists).to_numpy()
-    first = pa.array(np.cumsum(lengths) - lengths, mask=lengths == 0)
-    return pc.fill_null(lists.flatten().take(first), "")
 
 
 def _changes(keys: pa.Table) -> NDArray[np.int64]:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from palate.catalog.intake import INPUT_SCHEMA
 from palate.catalog.snapshot import Catalog
 from palate.catalog.tracks import FEATURES, GenreCluster
-from palate.catalog.writer import INPUT_SCHEMA, write_catalog
+from palate.catalog.writer import write_catalog
 
 MakeTracks = Callable[..., pa.Table]
 

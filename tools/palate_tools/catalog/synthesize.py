@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from palate.catalog.intake import INPUT_SCHEMA
 from palate.catalog.snapshot import Catalog
 from palate.catalog.tracks import FEATURES
-from palate.catalog.writer import INPUT_SCHEMA, SnapshotWriter
+from palate.catalog.writer import SnapshotWriter
 
 __all__ = ["synthesize"]
 
