@@ -1,5 +1,6 @@
 """The snapshot file: what is written is what is served, and a bad file is refused with advice."""
 
+import resource
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -268,7 +269,6 @@ def test_a_full_disk_leaves_the_old_catalog(
     tmp_path: Path, tracks: pa.Table, make_tracks: MakeTracks, clusters: list[GenreCluster]
 ) -> None:
     """When the system refuses to write on, the file in place stays whole and nothing is left beside it."""
-    resource = pytest.importorskip("resource")
     path = tmp_path / "catalog.arrow"
     write_catalog(path, make_tracks(10), clusters, source="made up")
     before = path.read_bytes()
