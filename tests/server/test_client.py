@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import grpc
+import palate.client
 import palate.errors
 import pytest
 from google.protobuf.message import Message
@@ -45,6 +47,7 @@ from palate.v1 import (
     strategy_pb2,
 )
 
+GUIDE = Path(__file__).parents[2] / "docs" / "client.md"
 CONTRACTS = (catalog_pb2, feedback_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2)
 METHODS = [
     method
@@ -127,6 +130,12 @@ EXHAUSTED = failure(palate.errors.Overloaded("256 calls are in hand already"))
 def test_every_method_of_the_contract_has_a_method_of_the_client(method: Any) -> None:
     """Nothing of the contract is out of reach."""
     assert callable(getattr(Client, re.sub("(?<!^)([A-Z])", r"_\1", method.name).lower()))
+
+
+@pytest.mark.parametrize("name", [*palate.client.__all__, *(name for name in vars(Client) if name[0] != "_")])
+def test_every_public_name_stands_in_the_guide(name: str) -> None:
+    """docs/client.md leaves nothing out that a caller may use."""
+    assert re.search(rf"\b{name}\b", GUIDE.read_text(encoding="utf-8"))
 
 
 def test_a_session_from_a_cold_start_to_a_profile(client: Client, track_ids: list[str]) -> None:

@@ -220,6 +220,13 @@ COMMANDS: dict[str, tuple[list[str], type[Message]]] = {
 }
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_stands_in_the_guide(command: str) -> None:
+    """docs/client.md says what it does."""
+    guide = Path(__file__).parents[2] / "docs" / "client.md"
+    assert f"`{command}" in guide.read_text(encoding="utf-8")
+
+
 def test_every_command_prints_protobuf_json(run: Run) -> None:
     """Each line is one message of the contract, with the contract's names."""
     for command, (arguments, message) in COMMANDS.items():
