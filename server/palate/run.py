@@ -35,10 +35,12 @@ def run(config: Config) -> None:
         PalateError: When serving cannot begin.
     """
     set_up_logs(config.log)
-    if config.server.workers == 1:
-        asyncio.run(_serve(config))
-    else:
-        _supervise(config)
+    with _reserved_port(config) as port:
+        fixed = config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
+        if config.server.workers == 1:
+            asyncio.run(_serve(fixed))
+        else:
+            _supervise(fixed)
 
 
 async def _serve(config: Config, ready: Connection | None = None) -> None:
@@ -46,9 +48,9 @@ async def _serve(config: Config, ready: Connection | None = None) -> None:
     stop = asyncio.Event()
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Server(config, reuse_port=ready is not None) as server:
+    async with Server(config, reuse_port=True) as server:
         if ready is None:
-            _announce(config, server.port)
+            _announce(config)
         else:
             ready.send(None)
         await stop.wait()
@@ -62,17 +64,16 @@ async def _serve(config: Config, ready: Connection | None = None) -> None:
 
 def _supervise(config: Config) -> None:
     """Run the workers, start a new one where one dies, and pass the end on to them."""
-    with _reserved_port(config) as port, _stop_requests() as stop:
-        fixed = config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
-        workers = [_start_worker(fixed) for _ in range(config.server.workers)]
-        _announce(config, port)
+    with _stop_requests() as stop:
+        workers = [_start_worker(config) for _ in range(config.server.workers)]
+        _announce(config)
         while not wait([stop], timeout=0):
             wait([stop, *(worker.sentinel for worker in workers)])
             for place, worker in enumerate(workers):
                 if not worker.is_alive() and not wait([stop], timeout=0):
                     _log.error("a worker died; starting another", exit_code=worker.exitcode)
                     time.sleep(_RESTART_PAUSE_SECONDS)
-                    workers[place] = _start_worker(fixed)
+                    workers[place] = _start_worker(config)
         for worker in workers:
             worker.terminate()
         for worker in workers:
@@ -116,7 +117,7 @@ def _stop_requests() -> Iterator[Connection]:
 
 @contextmanager
 def _reserved_port(config: Config) -> Iterator[int]:
-    """Hold the port that the workers share. ConfigError when somebody else has it."""
+    """Hold the port to listen on, which workers share. ConfigError when somebody else has it."""
     host, port = config.server.host, config.server.port
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -132,7 +133,7 @@ def _reserved_port(config: Config) -> Iterator[int]:
         yield reserved.getsockname()[1]
 
 
-def _announce(config: Config, port: int) -> None:
+def _announce(config: Config) -> None:
     if not config.auth.tokens and config.server.host not in ("127.0.0.1", "localhost", "::1"):
         _log.warning("anybody who reaches this address may call everything; set [[auth.tokens]]")
-    print(f"palate {__version__} is serving on {config.server.host}:{port}", flush=True)  # noqa: T201 - what a person waits for
+    print(f"palate {__version__} is serving on {config.server.host}:{config.server.port}", flush=True)  # noqa: T201 - what a person waits for

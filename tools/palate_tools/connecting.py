@@ -81,7 +81,7 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="Print the answer as protobuf JSON, one message a line.")
     @functools.wraps(command)
     def run(*, server: str, token: str | None, tls: bool, tls_ca: Path | None, as_json: bool, **arguments: Any) -> None:
-        credentials = grpc.ssl_channel_credentials(tls_ca.read_bytes()) if tls_ca else tls
+        credentials = _trusting(tls_ca) if tls_ca else tls
         try:
             with Client(server, token=token, tls=credentials) as client:
                 command(Session(client, open_console(), as_json), **arguments)
@@ -91,6 +91,14 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(f"{error.object!r} is not valid UTF-8; write it in that encoding") from error
 
     return run
+
+
+def _trusting(authorities: Path) -> grpc.ChannelCredentials:
+    """Return credentials for servers that the certificates in a file vouch for."""
+    certificates = authorities.read_bytes()
+    if b"-----BEGIN CERTIFICATE-----" not in certificates:
+        raise click.BadParameter(f"{authorities} holds no certificate in PEM form", param_hint="--tls-ca")
+    return grpc.ssl_channel_credentials(certificates)
 
 
 def _advice(error: CallFailed, server: str) -> str:

@@ -85,8 +85,9 @@ class Choice:
         score: Higher is better; comparable within one slate.
         reason: Why it was chosen.
         taste_id: The taste that it was chosen for, or empty.
-        exploration: Whether it was drawn by chance.
-        propensity: Probability with which this draw picked it, given the draws before; 1 without chance.
+        exploration: Whether it is there to learn more about the listener, not because it should please.
+        propensity: Probability with which it was picked, given the picks before; 1 where nothing was left to
+            chance.
         model_version: The model that scored it, or empty.
     """
 

@@ -154,10 +154,10 @@ class RecommendedItem(google.protobuf.message.Message):
     taste_id: builtins.str
     """The taste that the track was chosen for. Empty when it was chosen for none."""
     exploration: builtins.bool
-    """True when the track was drawn by chance, to learn more about the listener."""
+    """True when the track is there to learn more about the listener, not because it is expected to please."""
     propensity: builtins.float
-    """The probability with which this draw picked this track, given the draws before it, in (0, 1].
-    1 for every item that was not drawn by chance.
+    """The probability with which this track was picked, given the picks before it, in (0, 1]. Below 1 for every
+    track that was drawn by chance, explored or not; 1 where nothing was left to chance.
     """
     strategy: builtins.str
     """The strategy that chose the item; differs from the response's strategy where a lower stage filled up."""
