@@ -216,9 +216,8 @@ class CandidateIndex:
         """Return the rows of the blocks that promise the highest scores, at least `limit` if there are as many."""
         first, last = self._cluster_block[cluster], self._cluster_block[cluster + 1]
         starts, ends = self._block_start[first:last], self._block_start[first + 1 : last + 1]
-        best = np.argsort(-self._promise(cluster, direction, affinity), kind="stable")
-        enough = np.searchsorted(np.cumsum(ends[best] - starts[best]), limit) + 1
-        spans = [np.arange(starts[block], ends[block], dtype=np.int32) for block in best[:enough]]
+        best = _enough(self._promise(cluster, direction, affinity), ends - starts, limit)
+        spans = [np.arange(starts[block], ends[block], dtype=np.int32) for block in best]
         return np.concatenate(spans) if spans else np.empty(0, dtype=np.int32)
 
     def genre_totals(self, genres: int) -> NDArray[np.float64]:
@@ -244,3 +243,18 @@ class CandidateIndex:
         weights = self._genre_share[cells] * affinity[self._genre_number[cells]]
         genre = np.bincount(self._genre_block[cells] - first, weights, last - first).astype(np.float64)
         return genre + cosine.astype(np.float64)
+
+
+def _enough(promise: NDArray[np.float64], sizes: NDArray[np.int32], limit: int) -> NDArray[np.int64]:
+    """Return the blocks of the highest promise, best first, that hold `limit` tracks; all if they do not.
+
+    Most blocks are full, so that few of them are sorted.
+    """
+    count = limit // BLOCK + 1
+    while True:
+        best = np.argpartition(-promise, count)[:count] if count < len(promise) else np.arange(len(promise))
+        best = best[np.argsort(-promise[best], kind="stable")]
+        held = np.cumsum(sizes[best])
+        if count >= len(promise) or held[-1] >= limit:
+            return best[: np.searchsorted(held, limit) + 1]
+        count *= 2
