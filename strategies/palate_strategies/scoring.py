@@ -204,13 +204,16 @@ def judge(
     Returns:
         Positions in `scorers`, and the scores, float32 ``(n,)``.
     """
-    scores = np.array([scorer.scores(rows) for scorer in scorers])
     clusters, likes, dislikes = np.array(
         [(scorer.cluster, scorer.taste.liked.count, scorer.taste.disliked.count) for scorer in scorers]
     ).T[:, :, np.newaxis]
     own = (clusters == catalog.cluster[rows]) & (likes + dislikes > 0)
     speaks = own | (likes > 0) & ~own.any(axis=0)
-    best = np.where(speaks, scores, -np.inf).argmax(axis=0)
+    scores = np.full(speaks.shape, -np.inf, dtype=np.float32)
+    for scorer, heard, line in zip(scorers, speaks, scores, strict=True):
+        if heard.any():
+            line[heard] = scorer.scores(rows[heard])
+    best = scores.argmax(axis=0)
     return best, scores[best, np.arange(len(rows))]
 
 

@@ -1,0 +1,33 @@
+"""The page about the built-in strategies."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from palate_strategies.cold_start import ColdStart
+from palate_strategies.fallback import Fallback
+from palate_strategies.ranking import Ranking
+
+PAGE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text(encoding="utf-8")
+DEFAULTS = {"feature_weights": "nine times 1.0"}
+
+
+@pytest.mark.parametrize("strategy", [ColdStart, Fallback, Ranking])
+def test_every_option_is_documented_with_its_default(strategy: type[ColdStart | Fallback | Ranking]) -> None:
+    """An operator finds each option and what it is unless set."""
+    missing = [
+        field.name
+        for field in fields(strategy.config_type)
+        if f"| `{field.name}` | {DEFAULTS.get(field.name, field.default)} |" not in PAGE
+    ]
+    assert [] == missing
+
+
+@pytest.mark.parametrize("strategy", [Fallback, Ranking])
+def test_the_stages_are_documented(strategy: type[Fallback | Ranking]) -> None:
+    """The table says from where on each strategy applies."""
+    stage = strategy.stage
+    assert stage is not None
+    name, count = strategy.__name__.lower(), stage.min_interactions
+    rated = f"{count} rated {'track' if count == 1 else 'tracks'}"
+    assert f"| `{name}` | confidence {stage.min_confidence} and {rated} |" in PAGE
