@@ -60,22 +60,20 @@ def _rates(results: Sequence[Result]) -> Iterator[Check]:
         for workload in workloads():
             if workload.budget is not None:
                 ratio = result.rows[workload.key].rate_ratio
-                yield Check(
-                    f"{workload.title}: calls/s to the empty RPC's", result.tracks, ratio, least=workload.budget
-                )
+                yield Check(f"{workload.title}: ratio", result.tracks, ratio, least=workload.budget)
 
 
 def _memory(results: Sequence[Result]) -> Iterator[Check]:
     for result in results:
         if result.tracks >= _MEMORY_FROM_TRACKS:
             ratio = result.memory.resident / result.catalog_bytes
-            yield Check("server memory to the catalog file", result.tracks, ratio, most=MOST_MEMORY)
+            yield Check("server memory per catalog file", result.tracks, ratio, most=MOST_MEMORY)
 
 
 def _growth(results: Sequence[Result]) -> Iterator[Check]:
     for smaller, larger in itertools.pairwise(results):
         key, factor = "recommend_after_feedback", larger.tracks / smaller.tracks
         latency, cpu = growth_per_tenfold(smaller.samples[key], larger.samples[key], factor)
-        title = f"Recommend right after feedback, growth per tenfold from {smaller.tracks:,} tracks"
+        title = f"Recommend after feedback, growth from {smaller.tracks:,} tracks"
         yield Check(f"{title}: p50", larger.tracks, latency, most=MOST_GROWTH)
-        yield Check(f"{title}: processor time", larger.tracks, cpu, most=MOST_GROWTH)
+        yield Check(f"{title}: CPU", larger.tracks, cpu, most=MOST_GROWTH)

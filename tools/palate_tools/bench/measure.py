@@ -113,18 +113,18 @@ _WORKLOADS: Final = (
     ),
     Workload(
         "recommend_unchanged",
-        "Recommend, unchanged profile",
+        "Recommend, unchanged",
         lambda rig, seconds: rig.generator.recommend_unchanged(seconds),
         budget=0.5,
     ),
     Workload(
         "recommend_after_feedback",
-        "Recommend right after feedback",
+        "Recommend after feedback",
         lambda rig, seconds: rig.generator.recommend_after_feedback(seconds),
     ),
     Workload(
         "session",
-        "session: 1 Recommend, 3 RecordFeedback",
+        "session",
         lambda rig, seconds: rig.generator.session(seconds),
         budget=0.3,
     ),
@@ -132,10 +132,10 @@ _WORKLOADS: Final = (
     Workload("rank", "Rank of 100", lambda rig, seconds: rig.generator.rank(seconds)),
 )
 _H2LOAD_WORKLOADS: Final = (
-    Workload("h2load_empty_bare", "empty RPC (h2load)", _h2load_empty, base="h2load_empty_bare"),
+    Workload("h2load_empty_bare", "h2load: empty RPC", _h2load_empty, base="h2load_empty_bare"),
     Workload(
         "h2load_recommend_unchanged",
-        "Recommend, unchanged profile (h2load)",
+        "h2load: Recommend, unchanged",
         _h2load_recommend,
         base="h2load_empty_bare",
         budget=0.5,

@@ -45,9 +45,9 @@ def _calls_table(result: Result) -> Table:
         "p50 ms",
         "p95 ms",
         "p99 ms",
-        "CPU µs/call",
-        "generator",
-        "calls/s ratio",
+        "CPU µs",
+        "client",
+        "ratio",
         "CPU ratio",
         "budget",
     )
@@ -86,7 +86,8 @@ def _budgets_table(results: Sequence[Result]) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table("", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    table.add_column(no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     return table
