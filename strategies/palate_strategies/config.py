@@ -5,7 +5,7 @@ from math import inf
 
 from palate.catalog.tracks import FEATURES
 
-__all__ = ["ColdStartConfig", "FallbackConfig", "RankingConfig"]
+__all__ = ["ColdStartConfig", "FallbackConfig", "RankingConfig", "ScoringConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class ColdStartConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankingConfig:
-    """The options of ranking: the weights of its formula, and its limits.
+class ScoringConfig:
+    """What ranking and fallback share: the weights of the formula, and its limits.
 
     Attributes:
         audio_weight: Weight of the likeness to the liked tracks, at least 0.
@@ -65,8 +65,24 @@ class RankingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FallbackConfig(RankingConfig):
-    """The options of fallback: those of ranking, and what it looks for besides.
+class RankingConfig(ScoringConfig):
+    """The options of ranking.
+
+    Attributes:
+        weak_share: Share of the slots that weak tastes get together while there are active ones, in [0, 1].
+    """
+
+    weak_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when a field holds what it must not."""
+        super().__post_init__()
+        _require(holds=0 <= self.weak_share <= 1, field="weak_share", description="must be in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FallbackConfig(ScoringConfig):
+    """The options of fallback: those of the formula, and what it looks for besides.
 
     Attributes:
         lesser_known: A track counts as lesser-known when its popularity is at or below this quantile of its

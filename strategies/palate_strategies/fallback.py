@@ -46,7 +46,8 @@ class Fallback:
         strong = _strong(scorers)
         others = [scorer for scorer in scorers if scorer not in strong]
         explored = explore(self._config, strong, others, builder, request, context)
-        picks = deal_among(strong, builder, request, context, partial(self._lesser_known_first, context.catalog))
+        order = partial(self._lesser_known_first, context.catalog)
+        picks = deal_among(strong, builder, request, context, order, slots=builder.room)
         piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)
         return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 

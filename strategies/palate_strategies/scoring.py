@@ -19,7 +19,7 @@ from palate.strategy.slate import SlateBuilder, share_slots, shown_by_cluster, w
 from palate.tastes.confidence import PRIOR_STRENGTH
 from palate.tastes.profile import Profile, Taste, TasteState
 
-from palate_strategies.config import RankingConfig
+from palate_strategies.config import ScoringConfig
 
 __all__ = [
     "Order",
@@ -56,7 +56,7 @@ class TasteScorer:
         cluster: Position of its cluster.
     """
 
-    def __init__(self, taste: Taste, cluster: int, catalog: CatalogIndex, config: RankingConfig) -> None:
+    def __init__(self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig) -> None:
         self.taste = taste
         self.cluster = cluster
         self._catalog = catalog
@@ -125,7 +125,7 @@ class TasteScorer:
         return lengths
 
 
-def scorers_of(tastes: Sequence[Taste], catalog: CatalogIndex, config: RankingConfig) -> list[TasteScorer]:
+def scorers_of(tastes: Sequence[Taste], catalog: CatalogIndex, config: ScoringConfig) -> list[TasteScorer]:
     """Make the scorers of those tastes whose cluster the catalog has and does not exclude."""
     numbered = [(taste, catalog.cluster_number(taste.taste_id)) for taste in tastes]
     return [
@@ -136,9 +136,14 @@ def scorers_of(tastes: Sequence[Taste], catalog: CatalogIndex, config: RankingCo
 
 
 def deal_among(
-    scorers: Sequence[TasteScorer], builder: SlateBuilder, request: SlateRequest, context: Context, order: Order
+    scorers: Sequence[TasteScorer],
+    builder: SlateBuilder,
+    request: SlateRequest,
+    context: Context,
+    order: Order,
+    slots: int,
 ) -> list[tuple[TasteScorer, int]]:
-    """Share what room a slate has among tastes in proportion to their confidence, at least one slot each.
+    """Share slots of a slate among tastes in proportion to their confidence, at least one slot each.
 
     Confidence grows ever more slowly with the likes, so that the largest taste gets at most about three times
     the slots of the smallest active one. When there are fewer slots than tastes, tastes take turns over the
@@ -150,6 +155,7 @@ def deal_among(
         request: What is asked for.
         context: The catalog, and what is rated.
         order: Puts a taste's candidates in order.
+        slots: How many slots to share, at most the builder's room.
 
     Returns:
         The chosen rows, each with the scorer of its taste, in the order to show them.
@@ -159,13 +165,13 @@ def deal_among(
         listener's interests; Balinski and Young, *Fair Representation*, 1982, for the divisors.
     """
     weights = [scorer.taste.confidence for scorer in scorers]
-    if builder.room < len(scorers):
+    if slots < len(scorers):
         shown = shown_by_cluster(request, context)
         weights = [
             weight / (2 * int(shown[scorer.cluster]) + 1) for scorer, weight in zip(scorers, weights, strict=True)
         ]
     queues = [_queue(scorer, request, order) for scorer in scorers]
-    return [(scorers[taste], row) for taste, row in builder.deal(queues, share_slots(weights, builder.room))]
+    return [(scorers[taste], row) for taste, row in builder.deal(queues, share_slots(weights, slots))]
 
 
 def choices_for(picks: Sequence[tuple[TasteScorer, int]], kind: ReasonKind, context: Context) -> list[Choice]:
@@ -217,7 +223,7 @@ def judge(
     return best, scores[best, np.arange(len(rows))]
 
 
-def score_by_tastes(profile: Profile, rows: Rows, context: Context, config: RankingConfig) -> Scores:
+def score_by_tastes(profile: Profile, rows: Rows, context: Context, config: ScoringConfig) -> Scores:
     """Score rows by the taste that speaks for each; by popularity for a listener without likes."""
     catalog = context.catalog
     scorers = scorers_of(profile.tastes_in(*TasteState), catalog, config)
