@@ -52,7 +52,7 @@ def test_one_run_measures_every_row(tmp_path: Path) -> None:
 def test_a_server_that_does_not_start_ends_the_benchmark(tmp_path: Path) -> None:
     """The error shows the end of the server's log, which says why."""
     with (
-        pytest.raises(BenchmarkError, match="(?s)did not start.*there is no catalog"),
+        pytest.raises(BenchmarkError, match=r"(?s)did not start.*there is no catalog"),
         start_server(tmp_path / "none.catalog", tmp_path / "data"),
     ):
         pass

@@ -1,5 +1,8 @@
 """From values to messages of the public contract."""
 
+from collections.abc import Mapping
+
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from palate.catalog.snapshot import Catalog
@@ -9,7 +12,6 @@ from palate.service.recommend import Ranking, Recommendation
 from palate.strategy.contract import Choice
 from palate.strategy.reasons import sentence
 from palate.strategy.registry import Registered
-from palate.strategy.router import Placed
 from palate.tastes import Event
 from palate.v1 import catalog_pb2, profile_pb2, recommendation_pb2, strategy_pb2
 
@@ -39,37 +41,53 @@ def track_message(track: Track) -> catalog_pb2.Track:
 
 def recommend_response(recommendation: Recommendation, catalog: Catalog) -> recommendation_pb2.RecommendResponse:
     """Convert a slate."""
-    return recommendation_pb2.RecommendResponse(
+    response = recommendation_pb2.RecommendResponse(
         recommendation_id=recommendation.recommendation_id,
         strategy=recommendation.strategy,
-        items=[_item(placed, catalog) for placed in recommendation.items],
         profile_revision=recommendation.listener.profile.revision,
         catalog_version=recommendation.catalog_version,
         next_page_token=recommendation.next_page_token,
     )
+    choices = [placed.choice for placed in recommendation.items]
+    track_ids = catalog.track_ids(np.array([choice.row for choice in choices], dtype=np.int32))
+    nearest = {
+        row: catalog.track(row) for row in {choice.reason.nearest_liked for choice in choices} if row is not None
+    }
+    for placed, track_id in zip(recommendation.items, track_ids, strict=True):
+        choice = placed.choice
+        item = response.items.add(
+            track_id=track_id,
+            score=choice.score,
+            taste_id=choice.taste_id,
+            exploration=choice.exploration,
+            propensity=choice.propensity,
+            strategy=placed.strategy,
+            model_version=choice.model_version,
+        )
+        _fill_reason(item.reason, choice, nearest, catalog)
+    return response
 
 
 def rank_response(ranking: Ranking, catalog: Catalog) -> recommendation_pb2.RankResponse:
     """Convert a ranking."""
     versions = ranking.scores.model_versions or [""] * len(ranking.rows)
     columns = (catalog.track_ids(ranking.rows), ranking.scores.values.tolist(), ranking.scores.taste_ids, versions)
-    return recommendation_pb2.RankResponse(
-        items=[
-            recommendation_pb2.RecommendedItem(
-                track_id=track_id,
-                score=score,
-                taste_id=taste_id,
-                propensity=1.0,
-                strategy=ranking.strategy,
-                model_version=version,
-            )
-            for track_id, score, taste_id, version in zip(*columns, strict=True)
-        ],
+    response = recommendation_pb2.RankResponse(
         strategy=ranking.strategy,
         profile_revision=ranking.profile_revision,
         catalog_version=catalog.version,
         missing_track_ids=ranking.missing_track_ids,
     )
+    for track_id, score, taste_id, version in zip(*columns, strict=True):
+        response.items.add(
+            track_id=track_id,
+            score=score,
+            taste_id=taste_id,
+            propensity=1.0,
+            strategy=ranking.strategy,
+            model_version=version,
+        )
+    return response
 
 
 def profile_message(view: ProfileView) -> profile_pb2.Profile:
@@ -115,37 +133,29 @@ def strategy_message(registered: Registered) -> strategy_pb2.Strategy:
     )
 
 
-def _item(placed: Placed, catalog: Catalog) -> recommendation_pb2.RecommendedItem:
-    choice = placed.choice
-    return recommendation_pb2.RecommendedItem(
-        track_id=catalog.track_id(choice.row),
-        score=choice.score,
-        taste_id=choice.taste_id,
-        reason=_reason(choice, catalog),
-        exploration=choice.exploration,
-        propensity=choice.propensity,
-        strategy=placed.strategy,
-        model_version=choice.model_version,
-    )
-
-
-def _reason(choice: Choice, catalog: Catalog) -> recommendation_pb2.Reason:
+def _fill_reason(
+    message: recommendation_pb2.Reason, choice: Choice, nearest: Mapping[int, Track], catalog: Catalog
+) -> None:
+    """Write a reason into the message where it stands; a message of its own would be copied there."""
     reason = choice.reason
-    cluster = catalog.cluster_number(choice.taste_id) if choice.taste_id else int(catalog.cluster[choice.row])
-    taste_name = choice.taste_id if cluster is None else catalog.clusters[cluster].display_name
-    nearest = None if reason.nearest_liked is None else catalog.track(reason.nearest_liked)
-    return recommendation_pb2.Reason(
-        kind=recommendation_pb2.ReasonKind.ValueType(reason.kind),
-        nearest_liked_track_id=nearest.track_id if nearest else "",
-        strongest_features=[
-            recommendation_pb2.FeatureContribution(feature=feature, contribution=contribution)
-            for feature, contribution in reason.features
-        ],
-        score_parts=[recommendation_pb2.ScorePart(name=name, value=value) for name, value in reason.parts.items()],
-        sentence=sentence(
-            reason, taste_name=taste_name, nearest=(nearest.title, nearest.artists[0]) if nearest else None
-        ),
+    liked = None if reason.nearest_liked is None else nearest[reason.nearest_liked]
+    message.kind = recommendation_pb2.ReasonKind.ValueType(reason.kind)
+    message.nearest_liked_track_id = liked.track_id if liked else ""
+    for feature, contribution in reason.features:
+        message.strongest_features.add(feature=feature, contribution=contribution)
+    for name, value in reason.parts.items():
+        message.score_parts.add(name=name, value=value)
+    message.sentence = sentence(
+        reason,
+        taste_name=_taste_name(choice, catalog),
+        nearest=(liked.title, liked.artists[0]) if liked else None,
     )
+
+
+def _taste_name(choice: Choice, catalog: Catalog) -> str:
+    """Return the display name of a choice's taste, or of its track's cluster when it was chosen for none."""
+    cluster = catalog.cluster_number(choice.taste_id) if choice.taste_id else int(catalog.cluster[choice.row])
+    return choice.taste_id if cluster is None else catalog.clusters[cluster].display_name
 
 
 def _taste(view: TasteView) -> profile_pb2.Taste:

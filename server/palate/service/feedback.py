@@ -117,8 +117,9 @@ class FeedbackService:
         row = self._catalog.row(feedback.track_id)
         if row is None:
             raise NotFound("track", feedback.track_id)
-        track = self._catalog.track(row)
-        return "" if track.excluded else track.cluster_id, Evidence(track.features, track.genres)
+        cluster = self._catalog.clusters[self._catalog.cluster[row]]
+        evidence = Evidence(tuple(self._catalog.features[row].tolist()), self._catalog.genre_names(row))
+        return "" if cluster.excluded else cluster.cluster_id, evidence
 
     def _write(self) -> None:
         while (first := self._jobs.get()) is not None:

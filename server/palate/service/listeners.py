@@ -2,17 +2,22 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
 from palate.catalog.snapshot import Catalog
 from palate.store.contract import Header, Store
 from palate.strategy.contract import Context, Rows
-from palate.tastes import Profile, Verdict, advance, replay
+from palate.tastes import Event, EventKind, Profile, Rating, Verdict, advance, replay
 
 __all__ = ["Listener", "Listeners"]
+
+T = TypeVar("T")
+_Sides: TypeAlias = dict[Verdict, dict[str, T]]
+"""Something for each verdict and taste_id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Listeners:
         profile = kept.profile
         events = self._store.events(profile.user_id, profile.revision)
         profile = advance(profile, events, self._catalog.feature_map)
-        return self._listener(profile, replace(header, revision=profile.revision))
+        return self._continued(kept, profile, replace(header, revision=profile.revision), events)
 
     def _loaded(self, user_id: str) -> Listener:
         stored = self._store.profile(user_id)
@@ -82,18 +87,39 @@ class Listeners:
         return self._listener(profile, header)
 
     def _listener(self, profile: Profile, header: Header | None) -> Listener:
+        """Look up the rows of everything that a profile rated."""
         ratings = list(profile.ratings.values())
         rows = self._catalog.rows([rating.track_id for rating in ratings])
-        sides: Mapping[Verdict, dict[str, list[int]]] = {Verdict.LIKE: {}, Verdict.DISLIKE: {}}
+        sides: _Sides[list[int]] = {Verdict.LIKE: {}, Verdict.DISLIKE: {}}
         for rating, row in zip(ratings, rows.tolist(), strict=True):
-            taste = profile.tastes.get(rating.taste_id)
-            if row >= 0 and taste is not None and taste.holds(rating):
-                sides[rating.verdict].setdefault(taste.taste_id, []).append(row)
+            if row >= 0 and _counts(profile, rating):
+                sides[rating.verdict].setdefault(rating.taste_id, []).append(row)
         liked, disliked = (
             {taste_id: np.array(rows, dtype=np.int32) for taste_id, rows in sides[verdict].items()}
             for verdict in (Verdict.LIKE, Verdict.DISLIKE)
         )
         return Listener(header, profile, np.unique(rows[rows >= 0]), Context(self._catalog, liked, disliked))
+
+    def _continued(self, kept: Listener, profile: Profile, header: Header, events: Sequence[Event]) -> Listener:
+        """Do what `_listener` does, but look only at what the events after a kept listener touched."""
+        rated = kept.rated
+        sides: _Sides[Rows] = {Verdict.LIKE: dict(kept.context.liked), Verdict.DISLIKE: dict(kept.context.disliked)}
+        for event in events:
+            if event.kind is EventKind.DELETE_TASTE:
+                for tastes in sides.values():
+                    tastes.pop(event.taste_id, None)
+        for track_id in _last_touched(events):
+            row = self._catalog.row(track_id)
+            if row is None:
+                continue
+            before, now = kept.profile.ratings.get(track_id), profile.ratings.get(track_id)
+            if before is not None:
+                _take_out(sides[before.verdict], before.taste_id, row)
+            if now is not None and _counts(profile, now):
+                rows = sides[now.verdict].get(now.taste_id, _NO_ROWS)
+                sides[now.verdict][now.taste_id] = np.append(rows, np.int32(row))
+            rated = _without(rated, row) if now is None else _with(rated, row)
+        return Listener(header, profile, rated, Context(self._catalog, sides[Verdict.LIKE], sides[Verdict.DISLIKE]))
 
     def _keep(self, listener: Listener) -> None:
         user_id = listener.profile.user_id
@@ -112,3 +138,38 @@ class Listeners:
         dropped = self._kept.pop(user_id, None)
         if dropped is not None:
             self._ratings -= dropped.profile.interaction_count
+
+
+_NO_ROWS: Final[Rows] = np.array([], dtype=np.int32)
+
+
+def _counts(profile: Profile, rating: Rating) -> bool:
+    """Return whether a rating counts for a taste that the profile has."""
+    taste = profile.tastes.get(rating.taste_id)
+    return taste is not None and taste.holds(rating)
+
+
+def _last_touched(events: Sequence[Event]) -> list[str]:
+    """Return the tracks of some events, each once, in the order of their last events."""
+    latest_first = dict.fromkeys(event.track_id for event in reversed(events) if event.track_id)
+    return list(reversed(latest_first))
+
+
+def _take_out(tastes: dict[str, Rows], taste_id: str, row: int) -> None:
+    rows = tastes.get(taste_id)
+    if rows is None:
+        return
+    tastes[taste_id] = rows[rows != row]
+    if len(tastes[taste_id]) == 0:
+        del tastes[taste_id]
+
+
+def _with(rows: Rows, row: int) -> Rows:
+    """Put a row into ascending rows unless it is there."""
+    place = int(np.searchsorted(rows, row))
+    return rows if place < len(rows) and rows[place] == row else np.insert(rows, place, row)
+
+
+def _without(rows: Rows, row: int) -> Rows:
+    others: Rows = rows[rows != row]
+    return others
