@@ -37,7 +37,7 @@ constraints: ## Pin the newest versions that pyproject.toml allows
 	rm -rf .venv/pinning && $(PYTHON) -m venv .venv/pinning
 	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q --upgrade pip hatchling editables
 	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train]' --group dev
-	.venv/pinning/bin/pip freeze --all --exclude-editable > constraints.txt
+	.venv/pinning/bin/pip freeze --all --exclude-editable | grep -v '^setuptools==' > constraints.txt
 	rm -rf .venv/pinning
 
 clean: ## Remove what the other targets made

@@ -8,9 +8,9 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -60,6 +60,12 @@ class ServerConfig(_Table):
     """PEM file with the certificate chain; together with `tls_key` it turns TLS on."""
     tls_key: Path | None = None
     """PEM file with the private key."""
+
+    @model_validator(mode="after")
+    def _require_both(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together; set both or neither")
+        return self
 
 
 class CatalogConfig(_Table):

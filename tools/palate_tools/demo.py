@@ -23,9 +23,8 @@ __all__ = ["demo"]
 
 _LISTENER: Final = "dana"
 _LOVES: Final = {"extreme-metal": "extreme metal", "j-pop": "Japanese pop", "latin-pop": "Latin pop"}
-_SEARCHES: Final = 1
-_LISTENED: Final = 4
-_TURNS: Final = 8
+_LISTENED: Final = 3
+_TURNS: Final = 10
 _COLUMNS: Final = (
     Column("turn", number=True),
     Column("strategy"),
@@ -41,8 +40,8 @@ _COLUMNS: Final = (
 def demo(turns: int) -> None:
     """Walk a listener of three tastes from cold start to ranking.
 
-    The listener listens to the first four tracks of every slate, likes what is of their three kinds, and dislikes
-    the rest. After the first slate they look for a track of each kind themselves.
+    The listener listens to the first three tracks of every slate, likes what is of their three kinds, and dislikes
+    the rest. After each of the first slates they look for a track of one kind themselves.
     """
     console = open_console()
     with _own_server() as client:
@@ -77,8 +76,9 @@ def _turn(client: Client, number: int) -> list[str]:
     clusters = {item.track_id: client.get_track(item.track_id).track.genre_cluster_id for item in slate.items}
     listened = [item.track_id for item in slate.items[:_LISTENED]]
     verdicts = Counter(_judge(client, slate, track_id, clusters[track_id]) for track_id in listened)
-    if number == 1:
-        verdicts["liked"] += _look_for_more(client)
+    if number <= len(_LOVES):
+        _look_for(client, list(_LOVES)[number - 1])
+        verdicts["liked"] += 1
     counts = Counter(_LOVES.get(cluster_id, "other") for cluster_id in clusters.values())
     content = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     revision = str(slate.profile_revision)
@@ -93,13 +93,7 @@ def _judge(client: Client, slate: recommendation_pb2.RecommendResponse, track_id
     return "disliked"
 
 
-def _look_for_more(client: Client) -> int:
-    """Like the most popular find of each kind, as somebody does whose first slate missed."""
-    found = [
-        track.track_id
-        for cluster_id in _LOVES
-        for track in client.search_tracks("a", genre_cluster_id=cluster_id, page_size=_SEARCHES).tracks
-    ]
-    for track_id in found:
-        client.like(_LISTENER, track_id)
-    return len(found)
+def _look_for(client: Client, cluster_id: str) -> None:
+    """Like the most popular find of a kind, as somebody does whose first slates missed it."""
+    [track] = client.search_tracks("a", genre_cluster_id=cluster_id, page_size=1).tracks
+    client.like(_LISTENER, track.track_id)
