@@ -21,8 +21,10 @@ def generate(out: Path) -> None:
     """Write the message, service and type-stub modules of every .proto file below `out`."""
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob(f"{PACKAGE}/*.proto"))
     outputs = [f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    scripts = Path(sys.executable).parent  # of this environment, whether or not it is activated
+    plugins = [f"--plugin={name}={scripts / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
     include = files("grpc_tools").joinpath("_proto")
-    status = protoc.main(["protoc", f"--proto_path={PROTOS}", f"--proto_path={include}", *outputs, *sources])
+    status = protoc.main(["protoc", f"--proto_path={PROTOS}", f"--proto_path={include}", *plugins, *outputs, *sources])
     if status != 0:
         sys.exit(f"protoc failed with status {status}")
 
