@@ -44,7 +44,7 @@ class ScoringConfig:
     """
 
     audio_weight: float = 1.0
-    genre_weight: float = 0.5
+    genre_weight: float = 1.0
     dislike_weight: float = 1.0
     feature_weights: tuple[float, ...] = (1.0,) * len(FEATURES)
     artists_limit: int = 1

@@ -1,7 +1,7 @@
 """How one taste scores tracks: the formula that fallback and ranking share, and the reasons that it gives.
 
     score = audio_weight * cos(track, liked mean)
-          + genre_weight * mean over the track's genres of share / largest share
+          + genre_weight * (in the taste's cluster + mean over the track's genres of share / largest share) / 2
           - dislike_weight * dislikes / (dislikes + 4) * cos(track, disliked mean)
 
 Every cosine is weighted and taken between normal scores: ``cos(x, y) = sum(w x y) / (|x| |y|)`` with
@@ -70,7 +70,8 @@ class TasteScorer:
         self._direction = self._liked + self._disliked
         shares = catalog.genre_weights(taste.genre_distribution)
         largest = shares.max(initial=0.0)
-        self._affinity = shares * np.float32(config.genre_weight / largest if largest > 0 else 0.0)
+        self._membership = np.float32(config.genre_weight / 2)
+        self._affinity = shares * (self._membership / largest if largest > 0 else 0)
 
     def candidates(self) -> Iterator[Rows]:
         """Iterate over ever larger sets of the cluster's tracks from where the scores are highest."""
@@ -82,7 +83,7 @@ class TasteScorer:
         """Return the score of each row, float32 ``(n,)``."""
         tracks = self._catalog.normalized.take(rows, axis=0)
         audio: NDArray[np.float32] = (tracks @ self._direction) / self._lengths(tracks)
-        return audio + self._catalog.genre_affinity(rows, self._affinity)
+        return audio + self._genre(rows)
 
     def reasons(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Reason]:
         """Say for each row why it was chosen; the parts of each reason add up to the row's score.
@@ -94,12 +95,16 @@ class TasteScorer:
         """
         tracks = self._tracks(rows)
         shares = tracks * self._liked
-        genre = self._catalog.genre_affinity(rows, self._affinity)
-        parts = np.array((shares.sum(axis=1), genre, tracks @ self._disliked)).T.tolist()
+        parts = np.array((shares.sum(axis=1), self._genre(rows), tracks @ self._disliked)).T.tolist()
         return [
             Reason(kind, near, features, dict(zip(("audio", "genre", "dislike"), part, strict=True)))
             for near, features, part in zip(self._nearest(tracks, liked), _strongest(shares), parts, strict=True)
         ]
+
+    def _genre(self, rows: Rows) -> NDArray[np.float32]:
+        """Return what genres add to the score of each row, float32 ``(n,)``: half for the cluster, half for shares."""
+        own: NDArray[np.float32] = self._membership * (self._catalog.cluster[rows] == self.cluster)
+        return own + self._catalog.genre_affinity(rows, self._affinity)
 
     def _nearest(self, tracks: NDArray[np.float32], liked: Rows) -> list[int] | list[None]:
         """Return for each track, given as a unit vector, the liked row with the highest cosine."""

@@ -93,7 +93,7 @@ def test_the_score_is_the_formula_of_the_documentation(three: Listener, tiny: Ca
     dislikes = taste.disliked.count
     expected = {
         "audio": 0.7 * cosine(track, taste.liked.mean, weights),
-        "genre": 0.4 * affinity,
+        "genre": 0.4 * (1 + affinity) / 2,
         "dislike": -0.9 * dislikes / (dislikes + 4) * cosine(track, taste.disliked.mean, weights),
     }
     assert pytest.approx(expected, abs=1e-5) == dict(choice.reason.parts)
