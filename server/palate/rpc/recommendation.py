@@ -8,7 +8,7 @@ from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField
 from palate.rpc.convert import rank_response, recommend_response
 from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
-from palate.rpc.threads import CallContext, deadline_of, in_thread
+from palate.rpc.threads import CallContext, Turns, deadline_of, in_thread
 from palate.service.recommend import RecommendationService, RecommendQuery
 from palate.store.contract import Header, Store
 from palate.v1 import recommendation_pb2, recommendation_pb2_grpc
@@ -34,6 +34,7 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         self._catalog = catalog
         self._executor = executor
         self._max_slates = max_slates
+        self._turns = Turns()
         self._answers: OrderedDict[tuple[bytes, Header | None], bytes] = OrderedDict()
 
     async def Recommend(  # type: ignore[override]  # serialized already; the interceptor passes bytes on
@@ -46,7 +47,9 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         answer = self._answers.get((key, header))
         if answer is None:
             query = _recommend_query(user_id, request)
-            recommendation = await in_thread(self._executor, self._service.recommend, query, deadline_of(context))
+            deadline = deadline_of(context)
+            async with self._turns.turn():
+                recommendation = await in_thread(self._executor, self._service.recommend, query, deadline)
             answer = recommend_response(recommendation, self._catalog).SerializeToString()
             if not recommendation.degraded:
                 self._keep((key, recommendation.listener.header), answer)
@@ -66,15 +69,17 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
             if identifier(path, track_id) in seen:
                 raise InvalidField(path, f"repeats {track_id!r}; name every track once")
             seen.add(track_id)
-        ranking = await in_thread(
-            self._executor,
-            self._service.rank,
-            user_id,
-            list(request.track_ids),
-            strategy=optional_identifier("strategy", request.strategy),
-            allow_missing=request.allow_missing,
-            deadline=deadline_of(context),
-        )
+        deadline = deadline_of(context)
+        async with self._turns.turn():
+            ranking = await in_thread(
+                self._executor,
+                self._service.rank,
+                user_id,
+                list(request.track_ids),
+                strategy=optional_identifier("strategy", request.strategy),
+                allow_missing=request.allow_missing,
+                deadline=deadline,
+            )
         return rank_response(ranking, self._catalog)
 
     def _keep(self, key: tuple[bytes, Header | None], answer: bytes) -> None:
