@@ -52,6 +52,7 @@ async def _serve(config: Config, ready: Connection | None = None) -> None:
         if ready is None:
             _announce(config)
         else:
+            _stop_with_parent(stop)
             ready.send(None)
         await stop.wait()
         _log.info("draining")
@@ -62,22 +63,68 @@ async def _serve(config: Config, ready: Connection | None = None) -> None:
         os._exit(0)
 
 
+def _stop_with_parent(stop: asyncio.Event) -> None:
+    """Let a worker drain when its parent is gone, which nobody could tell to end any more."""
+    loop, parent = asyncio.get_running_loop(), multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def drain() -> None:
+        loop.remove_reader(sentinel)
+        stop.set()
+
+    loop.add_reader(sentinel, drain)
+
+
 def _supervise(config: Config) -> None:
-    """Run the workers, start a new one where one dies, and pass the end on to them."""
+    """Run the workers, start a new one where one dies, and end all of them with this process, however it ends."""
+    workers: list[BaseProcess] = []
     with _stop_requests() as stop:
-        workers = [_start_worker(config) for _ in range(config.server.workers)]
-        _announce(config)
-        while not wait([stop], timeout=0):
-            wait([stop, *(worker.sentinel for worker in workers)])
-            for place, worker in enumerate(workers):
-                if not worker.is_alive() and not wait([stop], timeout=0):
-                    _log.error("a worker died; starting another", exit_code=worker.exitcode)
-                    time.sleep(_RESTART_PAUSE_SECONDS)
-                    workers[place] = _start_worker(config)
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join()
+        try:
+            if _start_workers(config, workers, stop):
+                _announce(config)
+            while not wait([stop], timeout=0):
+                wait([stop, *(worker.sentinel for worker in workers)])
+                _replace_dead(config, workers, stop)
+        finally:
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.join()
+
+
+def _start_workers(config: Config, workers: list[BaseProcess], stop: Connection) -> bool:
+    """Start all workers. Return whether they serve; they do not when the end was asked for meanwhile."""
+    for _ in range(config.server.workers):
+        try:
+            workers.append(_start_worker(config))
+        except ConfigError:
+            if wait([stop], timeout=0):  # Ctrl-C reaches the workers too, and one that is just starting dies of it
+                return False
+            raise
+    return True
+
+
+def _replace_dead(config: Config, workers: list[BaseProcess], stop: Connection) -> None:
+    """Start a new worker in the place of each dead one.
+
+    While others serve, one that cannot begin is no reason to end them: it is tried again.
+
+    Raises:
+        ConfigError: When none serves and none can begin.
+    """
+    for place, worker in enumerate(workers):
+        if worker.is_alive() or wait([stop], timeout=0):
+            continue
+        _log.error("a worker died; starting another", exit_code=worker.exitcode)
+        time.sleep(_RESTART_PAUSE_SECONDS)
+        try:
+            workers[place] = _start_worker(config)
+        except ConfigError as error:
+            if not any(other.is_alive() for other in workers):
+                raise
+            _log.error("no worker can take its place; trying again", why=str(error))
 
 
 def _start_worker(config: Config) -> BaseProcess:
@@ -87,11 +134,13 @@ def _start_worker(config: Config) -> BaseProcess:
     worker.start()
     there.close()
     try:
-        trouble = here.recv()
+        with here:
+            trouble = here.recv()
     except EOFError:
         worker.join()
         trouble = f"a worker ended with exit code {worker.exitcode} before it could serve; its log says why"
     if trouble is not None:
+        worker.join()
         raise ConfigError(trouble)
     return worker
 

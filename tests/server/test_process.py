@@ -245,6 +245,52 @@ def test_a_worker_that_dies_is_replaced(start: Start) -> None:
     assert [] == [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
+def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert deadline > time.monotonic()
+        time.sleep(0.1)
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process is there and no zombie."""
+    try:
+        return "Z" != Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_a_worker_that_cannot_be_replaced_takes_nobody_with_it(start: Start, catalog_path: Path) -> None:
+    """The others go on and a new one is tried again and again; SIGTERM still ends all of it."""
+    moved = catalog_path.with_name("moved")
+    process = start(server__workers=2)
+    dying, staying = children(process)
+    catalog_path.rename(moved)
+    try:
+        os.kill(dying, signal.SIGKILL)
+        eventually(lambda: "trying again" in (process.data_dir / "log").read_text(encoding="utf-8"))
+        with recommendations(process.address) as stub:
+            assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"), timeout=20).items
+    finally:
+        moved.rename(catalog_path)
+    eventually(lambda: 2 == len([pid for pid in children(process) if pid != dying]))
+    workers = children(process)
+    assert staying in workers
+    process.popen.terminate()
+    assert 0 == process.popen.wait(timeout=30)
+    assert [] == [pid for pid in workers if alive(pid)]
+
+
+def test_workers_end_with_the_process_that_looks_after_them(start: Start) -> None:
+    """A killed parent leaves no worker behind that would hold the port."""
+    process = start(server__workers=2)
+    workers = children(process)
+    process.popen.kill()
+    process.popen.wait(timeout=30)
+    eventually(lambda: not any(alive(pid) for pid in workers))
+
+
 def test_a_strategy_that_runs_out_of_time_gives_way_to_the_next_one_down(start: Start) -> None:
     """On the ladder a slow strategy costs its time and no more; by name it fails with its name and version."""
     process = start(
