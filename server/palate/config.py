@@ -108,7 +108,7 @@ class CacheConfig(_Table):
     """Table ``[cache]``: what one worker keeps in memory."""
 
     max_ratings: Annotated[int, Field(ge=0)] = 2_000_000
-    """Rated tracks over all cached profiles; one takes about 250 bytes."""
+    """Rated tracks over all cached profiles; one takes about 600 bytes, and each profile counts as eight more."""
     max_slates: Annotated[int, Field(ge=0)] = 20_000
     """Slates; one of ten items takes about 3 kilobytes."""
 

@@ -40,6 +40,8 @@ class Listener:
 class Listeners:
     """Reads profiles and keeps the most recently used ones, as many as have `max_ratings` ratings together.
 
+    Every listener counts as eight ratings more, since those with few or none take room too.
+
     One read of the profile's header decides whether what is kept is still right; where it is not, only the
     events since are read and folded.
     """
@@ -60,6 +62,8 @@ class Listeners:
             return self._listener(Profile(user_id), None)
         with self._lock:
             kept = self._kept.get(user_id)
+            if kept is not None:
+                self._kept.move_to_end(user_id)
         if kept is not None and kept.header == header:
             return kept
         listener = self._advanced(kept, header) or self._loaded(user_id)
@@ -126,7 +130,7 @@ class Listeners:
         with self._lock:
             self._drop(user_id)
             self._kept[user_id] = listener
-            self._ratings += listener.profile.interaction_count
+            self._ratings += _weight(listener)
             while self._ratings > self._max_ratings:
                 self._drop(next(iter(self._kept)))
 
@@ -137,10 +141,16 @@ class Listeners:
     def _drop(self, user_id: str) -> None:
         dropped = self._kept.pop(user_id, None)
         if dropped is not None:
-            self._ratings -= dropped.profile.interaction_count
+            self._ratings -= _weight(dropped)
 
 
 _NO_ROWS: Final[Rows] = np.array([], dtype=np.int32)
+_LISTENER_WEIGHT: Final = 8
+"""What a listener takes besides ratings, in ratings."""
+
+
+def _weight(listener: Listener) -> int:
+    return _LISTENER_WEIGHT + listener.profile.interaction_count
 
 
 def _counts(profile: Profile, rating: Rating) -> bool:

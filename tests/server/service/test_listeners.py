@@ -1,6 +1,6 @@
 """Profiles in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from palate.catalog.snapshot import Catalog
 from palate.service.feedback import Feedback, FeedbackService
 from palate.service.listeners import Listener, Listeners
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.tastes import EventKind
+from palate.store.contract import Header, Store
+from palate.tastes import EventKind, Profile
 
 
 @pytest.fixture
@@ -52,3 +52,42 @@ def test_a_listener_brought_up_to_date_equals_one_that_was_read_anew(store: Stor
                 recording.exception()
             _assert_equal(Listeners(store, catalog, max_ratings=0).get("ana"), kept.get("ana"))
     assert kept.get("ana").profile.interaction_count > 20
+
+
+@pytest.fixture
+def loads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that notes every listener who is read as a whole."""
+    noted: list[str] = []
+    read = store.profile
+
+    def profile(user_id: str) -> tuple[Profile, Header] | None:
+        noted.append(user_id)
+        return read(user_id)
+
+    monkeypatch.setattr(store, "profile", profile)
+    return noted
+
+
+def _record(store: Store, catalog: Catalog, user_ids: Sequence[str], *kinds: EventKind) -> None:
+    with closing(FeedbackService(store, catalog)) as service:
+        for kind in kinds:
+            service.record([Feedback(user_id, kind, track_id=catalog.track_id(0)) for user_id in user_ids]).result()
+
+
+def test_whoever_was_asked_for_least_recently_goes_first(store: Store, catalog: Catalog, loads: list[str]) -> None:
+    """A listener who comes back again and again stays in memory, however long ago their last feedback was."""
+    _record(store, catalog, ["ana", "ben", "cleo"], EventKind.LIKE)
+    listeners = Listeners(store, catalog, max_ratings=20)
+    for user_id in ("ana", "ben", "ana", "cleo", "ana", "ben"):
+        listeners.get(user_id)
+    assert ["ana", "ben", "cleo", "ben"] == loads
+
+
+def test_listeners_who_took_everything_back_take_room_too(store: Store, catalog: Catalog, loads: list[str]) -> None:
+    """However many listeners without ratings come by, no more are kept than the limit allows."""
+    user_ids = [f"listener {number}" for number in range(50)]
+    _record(store, catalog, user_ids, EventKind.LIKE, EventKind.RETRACT)
+    listeners = Listeners(store, catalog, max_ratings=100)
+    for user_id in [*user_ids, user_ids[0]]:
+        listeners.get(user_id)
+    assert [*user_ids, user_ids[0]] == loads
