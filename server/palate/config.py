@@ -245,6 +245,8 @@ def _describe(error: ValidationError | SettingsError, path: Path | None, file: d
             lines.append(f"{where}: unknown key{suggestion(key, valid)}")
         elif details["type"] == "missing":
             lines.append(f"{where}: is required beside its neighbours")
+        elif details["type"] == "value_error":
+            lines.append(f"{where}: {details['ctx']['error']}")
         else:
             lines.append(f"{where}: {details['msg']}, not {details['input']!r}")
     return lines

@@ -22,7 +22,9 @@ from palate_tools.tables import Column, open_console, print_line, print_rows
 __all__ = ["demo"]
 
 _LISTENER: Final = "dana"
-_LOVES: Final = {"extreme-metal": "extreme metal", "j-pop": "Japanese pop", "latin-pop": "Latin pop"}
+_LOVES: Final = {"extreme-metal": "extreme metal", "j-pop": "J-pop", "latin-pop": "Latin pop"}
+_KNOWN: Final = ("wage war", "yoasobi", "karol g")
+"""An artist of each kind that the listener knows to look for."""
 _LISTENED: Final = 3
 _TURNS: Final = 10
 _COLUMNS: Final = (
@@ -47,6 +49,10 @@ def demo(turns: int) -> None:
     with _own_server() as client:
         loved = ", ".join(_LOVES.values())
         print_line(console, f"{_LISTENER} loves {loved}, and nothing else. palate has never seen them.")
+        print_line(
+            console, f"Of every slate they hear the first {_LISTENED} tracks, like what is theirs and dislike the rest."
+        )
+        print_line(console, f"After each of the first slates they look for one artist by name: {', '.join(_KNOWN)}.")
         print_line(console, "")
         print_rows(console, _COLUMNS, [_turn(client, number) for number in range(1, turns + 1)])
         print_line(console, "")
@@ -76,8 +82,8 @@ def _turn(client: Client, number: int) -> list[str]:
     clusters = {item.track_id: client.get_track(item.track_id).track.genre_cluster_id for item in slate.items}
     listened = [item.track_id for item in slate.items[:_LISTENED]]
     verdicts = Counter(_judge(client, slate, track_id, clusters[track_id]) for track_id in listened)
-    if number <= len(_LOVES):
-        _look_for(client, list(_LOVES)[number - 1])
+    if number <= len(_KNOWN):
+        _look_for(client, _KNOWN[number - 1])
         verdicts["liked"] += 1
     counts = Counter(_LOVES.get(cluster_id, "other") for cluster_id in clusters.values())
     content = ", ".join(f"{count} {name}" for name, count in counts.most_common())
@@ -93,7 +99,7 @@ def _judge(client: Client, slate: recommendation_pb2.RecommendResponse, track_id
     return "disliked"
 
 
-def _look_for(client: Client, cluster_id: str) -> None:
-    """Like the most popular find of a kind, as somebody does whose first slates missed it."""
-    [track] = client.search_tracks("a", genre_cluster_id=cluster_id, page_size=1).tracks
+def _look_for(client: Client, artist: str) -> None:
+    """Like the most popular track of an artist, as somebody does whose first slates missed it."""
+    track = client.search_tracks(artist, page_size=1).tracks[0]
     client.like(_LISTENER, track.track_id)

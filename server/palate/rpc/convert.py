@@ -149,6 +149,7 @@ def _fill_reason(
         reason,
         taste_name=_taste_name(choice, catalog),
         nearest=(liked.title, liked.artists[0]) if liked else None,
+        levels=dict(zip(FEATURES, catalog.normalized[choice.row].tolist(), strict=True)),
     )
 
 

@@ -1,11 +1,13 @@
 """Reasons as sentences."""
 
 import pytest
+from palate.catalog.tracks import FEATURES
 from palate.strategy.contract import Reason, ReasonKind
 from palate.strategy.reasons import sentence
 
 HOLY_WARS = ("Holy Wars", "Megadeth")
 THREE = (("energy", 0.3), ("valence", 0.2), ("tempo", 0.1))
+LEVELS = {"energy": 1.2, "valence": -0.8, "tempo": 0.4, "loudness": 1.0, "acousticness": -1.5}
 
 
 @pytest.mark.parametrize(
@@ -17,20 +19,20 @@ THREE = (("energy", 0.3), ("valence", 0.2), ("tempo", 0.1))
             Reason(ReasonKind.SIMILAR, 1, THREE[:2]),
             "Metal",
             HOLY_WARS,
-            "Sounds like “Holy Wars” by Megadeth, which you liked: similar energy and mood.",
+            "Sounds like “Holy Wars” by Megadeth, which you liked: energetic and dark.",
         ),
         (
             Reason(ReasonKind.SIMILAR, 1, (("energy", 0.3), ("loudness", -0.1))),
             "Metal",
             ("Holy Wars", ""),
-            "Sounds like “Holy Wars”, which you liked: similar energy.",
+            "Sounds like “Holy Wars”, which you liked: energetic.",
         ),
         (Reason(ReasonKind.SIMILAR, 1), "", HOLY_WARS, "Sounds like “Holy Wars” by Megadeth, which you liked."),
         (
             Reason(ReasonKind.SIMILAR, None, THREE),
             "Metal",
             None,
-            "Fits your taste in Metal: similar energy, mood and tempo.",
+            "Fits your taste in Metal: energetic, dark and fast.",
         ),
         (Reason(ReasonKind.SIMILAR), "", None, "Fits what you like."),
         (
@@ -42,10 +44,10 @@ THREE = (("energy", 0.3), ("valence", 0.2), ("tempo", 0.1))
         (Reason(ReasonKind.EXPLORATION), "Bebop", None, "Something new in Bebop, to learn more about what you like."),
         (Reason(ReasonKind.EXPLORATION), "", None, "Something new for you, to learn more about what you like."),
         (
-            Reason(ReasonKind.MODEL, 1, (("sound", 0.4),)),
+            Reason(ReasonKind.MODEL, 1, (("acousticness", 0.4), ("a feature of its own", 0.1))),
             "Metal",
             HOLY_WARS,
-            "Predicted from your likes and dislikes in Metal; it sounds like “Holy Wars” by Megadeth: similar sound.",
+            "Predicted from your likes and dislikes in Metal; it sounds like “Holy Wars” by Megadeth: electric.",
         ),
         (Reason(ReasonKind.MODEL), "", None, "Predicted from your likes and dislikes."),
     ],
@@ -54,4 +56,13 @@ def test_a_reason_reads_as_a_sentence(
     reason: Reason, taste_name: str, nearest: tuple[str, str] | None, expected: str
 ) -> None:
     """Whatever is missing, the sentence is whole."""
-    assert expected == sentence(reason, taste_name=taste_name, nearest=nearest)
+    assert expected == sentence(reason, taste_name=taste_name, nearest=nearest, levels=LEVELS)
+
+
+def test_every_feature_has_words_for_little_and_for_much() -> None:
+    """What a track has little of is never said as if it had much of it."""
+    for feature in FEATURES:
+        reason = Reason(ReasonKind.SIMILAR, None, ((feature, 0.1),))
+        little, much = (sentence(reason, taste_name="", nearest=None, levels={feature: level}) for level in (-1.0, 1.0))
+        assert ":" in little
+        assert little != much
