@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from palate.catalog.snapshot import Catalog
-from palate.errors import NotFound, PalateError, StoreUnavailable
+from palate.errors import NotFound, StoreUnavailable
 from palate.store.contract import Store, Transaction
 from palate.tastes import Event, EventKind, Evidence, Rating, fold, replay
 
@@ -55,6 +55,7 @@ class Recorded:
 
 
 _Job = Callable[[Transaction], "list[Recorded]"]
+_Waiting = tuple[_Job, "Future[list[Recorded]]"]
 
 
 class FeedbackService:
@@ -72,7 +73,7 @@ class FeedbackService:
         self._store = store
         self._catalog = catalog
         self._clock = clock
-        self._jobs: queue.SimpleQueue[tuple[_Job, Future[list[Recorded]]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="feedback-writer", daemon=True)
         self._thread.start()
 
@@ -132,27 +133,24 @@ class FeedbackService:
                 group.append(following)
             self._write_group([(job, future) for job, future in group if future.set_running_or_notify_cancel()])
 
-    def _write_group(self, group: Sequence[tuple[_Job, Future[list[Recorded]]]]) -> None:
-        outcomes: list[tuple[Future[list[Recorded]], list[Recorded] | PalateError]] = []
-        try:
-            with self._store.transaction() as transaction:
-                for job, future in group:
-                    try:
-                        outcomes.append((future, job(transaction)))
-                    except NotFound as error:
-                        outcomes.append((future, error))
-        except StoreUnavailable as error:
-            outcomes = [(future, error) for _, future in group]
-        except Exception as error:  # noqa: BLE001 - the callers get it; the writer must live on
-            _log.exception("feedback could not be written")
-            for _, future in group:
-                future.set_exception(error)
-            return
-        for future, outcome in outcomes:
-            if isinstance(outcome, PalateError):
-                future.set_exception(outcome)
+    def _write_group(self, group: Sequence[_Waiting]) -> None:
+        """Write jobs in one transaction. One that breaks is taken out, and the others are written without it."""
+        while group:
+            outcomes: list[list[Recorded] | NotFound] = []
+            begun = False
+            try:
+                with self._store.transaction() as transaction:
+                    begun = True
+                    for job, _ in group:
+                        outcomes.append(_outcome(job, transaction))
+            except Exception as error:  # noqa: BLE001 - the callers get it; the writer must live on
+                place = len(outcomes)
+                one_broke = begun and place < len(group)
+                _fail(group[place : place + 1] if one_broke else group, error)
+                group = [*group[:place], *group[place + 1 :]] if one_broke else ()
             else:
-                future.set_result(outcome)
+                _answer(group, outcomes)
+                return
 
     def _apply(self, transaction: Transaction, feedback: Feedback, known: tuple[str, Evidence | None]) -> Recorded:
         """Fold one event into the store. Everything that can be refused is refused before the first write."""
@@ -185,6 +183,29 @@ class FeedbackService:
         change = fold(event, standing, tastes, feature_map)
         transaction.append(user_id, event, change, feature_map.fingerprint)
         return Recorded(event.revision, event.taste_id)
+
+
+def _outcome(job: _Job, transaction: Transaction) -> list[Recorded] | NotFound:
+    """Do a job, which refuses before its first write what it must refuse."""
+    try:
+        return job(transaction)
+    except NotFound as error:
+        return error
+
+
+def _answer(jobs: Sequence[_Waiting], outcomes: Sequence[list[Recorded] | NotFound]) -> None:
+    for (_, future), outcome in zip(jobs, outcomes, strict=True):
+        if isinstance(outcome, NotFound):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+def _fail(jobs: Sequence[_Waiting], error: Exception) -> None:
+    if not isinstance(error, StoreUnavailable):
+        _log.error("feedback could not be written", exc_info=error)
+    for _, future in jobs:
+        future.set_exception(error)
 
 
 def _refuse_what_is_not_there(feedback: Feedback, standing: Rating | None, taste_exists: bool) -> None:
