@@ -5,6 +5,7 @@
     ├── NotFound             name something that exists
     ├── StrategyFailed       ask without naming the strategy, or mend it
     ├── Overloaded           try again later
+    ├── ShuttingDown         try again, on another server where there is one
     ├── StoreUnavailable     try again later
     ├── Unauthenticated      send credentials
     ├── PermissionDenied     ask for the role
@@ -23,6 +24,7 @@ __all__ = [
     "Overloaded",
     "PalateError",
     "PermissionDenied",
+    "ShuttingDown",
     "StoreUnavailable",
     "StrategyFailed",
     "Unauthenticated",
@@ -80,6 +82,10 @@ class StrategyFailed(PalateError):
 
 class Overloaded(PalateError):
     """The server has as many calls in hand as it takes; nothing was done for this one."""
+
+
+class ShuttingDown(PalateError):
+    """The server ends what it has in hand and takes nothing new; nothing was done for this call."""
 
 
 class StoreUnavailable(PalateError):

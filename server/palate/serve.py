@@ -78,8 +78,9 @@ class Server:
     def __init__(self, config: Config, *, reuse_port: bool = False) -> None:
         self._config = config
         self.port = config.server.port
+        self._calls = CallInterceptor(config.server.max_concurrent_calls, config.auth.tokens)
         self.grpc_server = grpc.aio.server(
-            interceptors=[CallInterceptor(config.server.max_concurrent_calls, config.auth.tokens)],
+            interceptors=[self._calls],
             options=[("grpc.so_reuseport", int(reuse_port))],
         )
         self._health = health.aio.HealthServicer()
@@ -157,4 +158,5 @@ class Server:
 
     async def _drain(self) -> None:
         await self._health.enter_graceful_shutdown()
+        await self._calls.drain(self._config.server.drain_seconds)
         await self.grpc_server.stop(self._config.server.drain_seconds)

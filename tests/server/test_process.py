@@ -196,6 +196,33 @@ def test_sigterm_lets_calls_in_flight_finish_after_health_has_turned(start: Star
     assert 0 == process.popen.wait(timeout=20)
 
 
+def test_sigterm_under_load_cuts_no_call_off(start: Start) -> None:
+    """Sixteen callers who do not let up get their answers or UNAVAILABLE, and nothing else."""
+    process = start()
+    codes: set[grpc.StatusCode] = set()
+    answers = threading.Semaphore(0)
+
+    def recommend(number: int) -> None:
+        with recommendations(process.address) as stub:
+            while grpc.StatusCode.UNAVAILABLE not in codes:
+                try:
+                    stub.Recommend(recommendation_pb2.RecommendRequest(user_id=f"listener-{number}"), timeout=20)
+                    answers.release()
+                except grpc.RpcError as error:
+                    codes.add(error.code())
+
+    callers = [threading.Thread(target=recommend, args=(number,)) for number in range(16)]
+    for caller in callers:
+        caller.start()
+    for _ in range(200):
+        answers.acquire()
+    process.popen.terminate()
+    for caller in callers:
+        caller.join(timeout=20)
+    assert {grpc.StatusCode.UNAVAILABLE} == codes
+    assert 0 == process.popen.wait(timeout=20)
+
+
 def test_several_workers_see_each_others_feedback(start: Start, catalog: Catalog) -> None:
     """The next Recommend sees the feedback, whichever worker answers."""
     process = start(server__workers=2)

@@ -3,11 +3,12 @@
 One interceptor wraps the handlers of palate's own services; health and reflection pass untouched.
 """
 
+import asyncio
 import hashlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, Final, NoReturn
@@ -18,7 +19,15 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from palate.config import TokenConfig
-from palate.errors import InvalidField, Overloaded, PalateError, PermissionDenied, Unauthenticated
+from palate.errors import (
+    InvalidField,
+    NotFound,
+    Overloaded,
+    PalateError,
+    PermissionDenied,
+    ShuttingDown,
+    Unauthenticated,
+)
 from palate.rpc.errors import status_of
 from palate.rpc.threads import CallContext
 
@@ -26,6 +35,7 @@ __all__ = ["CallInterceptor", "add_request_id"]
 
 _OWN: Final = "/palate.v1."
 _ADMIN: Final = "/palate.v1.ModelService/"
+_LAST_MOMENT_SECONDS: Final = 0.3
 _log = structlog.get_logger(__name__)
 _current: ContextVar["_Call"] = ContextVar("palate_call")
 
@@ -52,7 +62,9 @@ class _Call:
     async def abort(self, error: Exception) -> NoReturn:
         """End the call with the status of an error."""
         status = rpc_status.to_status(status_of(error, self.request_id))
-        if isinstance(error, PalateError):
+        if isinstance(error, InvalidField | NotFound):  # the caller's own business; commands look for names this way
+            _log.debug("call refused", method=self.method, status=status.code.name, why=str(error)[:300])
+        elif isinstance(error, PalateError):
             _log.info("call refused", method=self.method, status=status.code.name, why=str(error)[:300])
         else:
             _log.error("call broke", method=self.method, exc_info=error)
@@ -80,6 +92,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._max_concurrent_calls = max_concurrent_calls
         self._tokens: Mapping[str, TokenConfig] = {token.sha256: token for token in tokens}
         self._in_hand = 0
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
@@ -94,6 +109,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         wrapped = self._stream(method, handler) if handler.response_streaming else self._unary(method, handler)
         self._wrapped[method] = wrapped
         return wrapped
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse new calls, and wait until those in hand are over, at most so many seconds.
+
+        It waits a moment in any case: what clients sent before they could know is refused in words then, where
+        the end of the server would only cut it off.
+        """
+        self._draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.sleep(_LAST_MOMENT_SECONDS)
+                await self._idle.wait()
 
     def _unary(self, method: str, handler: Any) -> Any:
         async def answer(data: bytes, context: CallContext) -> bytes:
@@ -126,15 +153,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     @contextmanager
     def _admitted(self, call: _Call) -> Iterator[None]:
+        if self._draining:
+            raise ShuttingDown("the server is stopping; try again, on another one where there is one")
         if self._in_hand >= self._max_concurrent_calls:
             raise Overloaded(f"{self._in_hand} calls are in hand already; try again in a moment")
         self._in_hand += 1
+        self._idle.clear()
         try:
             if self._tokens:
                 self._authorize(call)
             yield
         finally:
             self._in_hand -= 1
+            if self._in_hand == 0:
+                self._idle.set()
 
     def _authorize(self, call: _Call) -> None:
         scheme, _, secret = call.metadata("authorization").partition(" ")
