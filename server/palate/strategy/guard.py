@@ -1,21 +1,23 @@
 """What holds for every strategy's answer, whoever wrote the strategy.
 
-Checks take a few tens of microseconds for a full page, so every answer goes through them.
+Checks take a few microseconds for each choice, so every answer goes through them.
 """
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
-from palate.strategy.contract import CatalogIndex, Choice, Reason, Rows, Scores, SlateRequest
+from palate.strategy.contract import CatalogIndex, Choice, Reason, ReasonKind, Rows, Scores, SlateRequest
 
 __all__ = ["UnusableAnswer", "guarded_choices", "guarded_scores"]
 
 _INTEGERS: Final = (int, np.integer)
 _NUMBERS: Final = (float, int, np.floating, np.integer)
+_TRUTHS: Final = (bool, np.bool_)
+_LARGEST: Final = float(np.finfo(np.float32).max)
+_PAIR: Final = 2
 
 
 class UnusableAnswer(Exception):
@@ -60,28 +62,68 @@ def _flaw(choice: object, tracks: int) -> str:
     """Say what is wrong with a choice by itself; empty when nothing is."""
     if not isinstance(choice, Choice):
         return "not a Choice"
-    if not isinstance(choice.row, _INTEGERS) or not 0 <= choice.row < tracks:
+    return _value_flaw(choice, tracks) or _reason_flaw(choice.reason, tracks)
+
+
+def _value_flaw(choice: Choice, tracks: int) -> str:
+    if not _is_row(choice.row, tracks):
         return "row out of range"
-    if not isinstance(choice.score, _NUMBERS) or not math.isfinite(choice.score):
+    if not _is_number(choice.score):
         return "score not finite"
-    if not isinstance(choice.propensity, _NUMBERS) or not 0 < choice.propensity <= 1:
+    if not _is_number(choice.propensity) or not 0 < choice.propensity <= 1:
         return "propensity outside (0, 1]"
-    if not _are_strings(choice.taste_id, choice.model_version):
+    if not _is_a(_TRUTHS, choice.exploration):
+        return "exploration neither true nor false"
+    if not _is_text(choice.taste_id) or not _is_text(choice.model_version):
         return "taste_id or model_version not a string"
-    return _reason_flaw(choice.reason, tracks)
-
-
-def _are_strings(*values: object) -> bool:
-    return all(isinstance(value, str) for value in values)
+    return ""
 
 
 def _reason_flaw(reason: object, tracks: int) -> str:
     if not isinstance(reason, Reason):
         return "no Reason"
-    nearest = reason.nearest_liked
-    if nearest is not None and not (isinstance(nearest, _INTEGERS) and 0 <= nearest < tracks):
+    if not _is_a(ReasonKind, reason.kind):
+        return "reason's kind not a ReasonKind"
+    if reason.nearest_liked is not None and not _is_row(reason.nearest_liked, tracks):
         return "reason's nearest_liked out of range"
+    if not _is_a(Sequence, reason.features) or not _are_named_numbers(reason.features):
+        return "reason's features not names with finite numbers"
+    if not _is_a(Mapping, reason.parts) or not _are_named_numbers(reason.parts.items()):
+        return "reason's parts not names with finite numbers"
     return ""
+
+
+def _is_a(kind: Any, value: object) -> bool:
+    """Return whether a value is what its annotation says, which nobody has checked yet."""
+    return isinstance(value, kind)
+
+
+def _is_row(value: Any, tracks: int) -> bool:
+    return isinstance(value, _INTEGERS) and not isinstance(value, bool) and bool(0 <= value < tracks)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number that is finite in float32, as the public contract has it."""
+    if type(value) is float:  # as nearly always
+        return -_LARGEST <= value <= _LARGEST
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(float(value)) <= _LARGEST
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value is a string that UTF-8 has, which a lone surrogate is not."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _are_named_numbers(pairs: Iterable[object]) -> bool:
+    for pair in pairs:
+        if not (isinstance(pair, tuple) and len(pair) == _PAIR and _is_text(pair[0]) and _is_number(pair[1])):
+            return False
+    return True
 
 
 def guarded_scores(scores: object, rows: Rows) -> Scores:
@@ -97,6 +139,8 @@ def guarded_scores(scores: object, rows: Rows) -> Scores:
         raise UnusableAnswer(f"it gave {values.shape} values and {len(scores.taste_ids)} tastes for {len(rows)} tracks")
     if len(scores.model_versions) not in {0, len(rows)}:
         raise UnusableAnswer(f"it gave {len(scores.model_versions)} model versions for {len(rows)} tracks")
-    if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
+    if not all(map(_is_text, (*scores.taste_ids, *scores.model_versions))):
+        raise UnusableAnswer("it gave tastes or model versions that are not strings")
+    if not np.issubdtype(values.dtype, np.number) or not (np.abs(values) <= _LARGEST).all():
         raise UnusableAnswer("it gave scores that are not finite numbers")
     return Scores(values.astype(np.float32, copy=False), scores.taste_ids, scores.model_versions)

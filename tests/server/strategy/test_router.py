@@ -470,6 +470,23 @@ FLAWED: Mapping[str, tuple[list[Any], str]] = {
         [choice(1, reason=Reason(ReasonKind.SIMILAR, nearest_liked=99))],
         "reason's nearest_liked out of range",
     ),
+    "truth": ([choice(True)], "row out of range"),
+    "too large": ([choice(1, score=1e300)], "score not finite"),
+    "half explored": ([choice(1, exploration="yes")], "exploration neither true nor false"),
+    "no UTF-8": ([choice(1, taste_id="\ud800")], "taste_id or model_version not a string"),
+    "kind": ([choice(1, reason=Reason("popular"))], "reason's kind not a ReasonKind"),  # type: ignore[arg-type]  # wrong on purpose
+    "features": (
+        [choice(1, reason=Reason(ReasonKind.POPULAR, features=((1, 2.0),)))],  # type: ignore[arg-type]  # wrong on purpose
+        "reason's features not names with finite numbers",
+    ),
+    "parts": (
+        [choice(1, reason=Reason(ReasonKind.POPULAR, parts={"audio": "much"}))],  # type: ignore[dict-item]  # wrong on purpose
+        "reason's parts not names with finite numbers",
+    ),
+    "no parts": (
+        [choice(1, reason=Reason(ReasonKind.POPULAR, parts=None))],  # type: ignore[arg-type]  # wrong on purpose
+        "reason's parts not names with finite numbers",
+    ),
     "no choice": ([12, None], "not a Choice"),
     "too many": ([choice(10), choice(11), choice(12)], "beyond the limit"),
 }
@@ -531,6 +548,8 @@ UNUSABLE = {
     "raises": raising(ValueError("no")),
     "not a number": scoring([1, float("nan"), 2]),
     "infinite": scoring([1, float("inf"), 2]),
+    "too large": Acting(lambda _: Scores(np.full(3, 1e300), [""] * 3)),
+    "tastes": Acting(lambda _: Scores(np.zeros(3, dtype=np.float32), [None] * 3)),  # type: ignore[list-item]  # wrong on purpose
     "too few": scoring([1, 2]),
     "too few tastes": scoring([1, 2, 3], tastes=1),
     "text": Acting(lambda _: Scores(np.array(["a", "b", "c"]), [""] * 3)),
