@@ -105,7 +105,8 @@ def differences(store: Store, user_id: str, feature_map: FeatureMap) -> Sequence
         return ["there is a log, but no profile"] if events else []
     profile, header = stored
     if header.feature_map != feature_map.fingerprint:
-        return [f"folded with feature map {header.feature_map}; this catalog's is {feature_map.fingerprint}"]
+        maps = f"folded with feature map {header.feature_map}; this catalog's is {feature_map.fingerprint}"
+        return [f"{maps}: name the catalog that the server uses with --catalog, or rebuild"]
     known = [event for event in events if event.revision <= header.revision]
     return list(_compared(profile, header, known, replay(user_id, known, feature_map)))
 
