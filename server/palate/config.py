@@ -5,6 +5,7 @@ as JSON. Unknown keys are refused, in the file as in the environment, with the n
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 _PREFIX: Final = "PALATE_"
+_SERVICE_LINK: Final = re.compile(r"PALATE_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_\w+)")
+"""Variables that Kubernetes sets in every pod of a namespace which has a service called ``palate``."""
 
 
 class _Table(BaseModel):
@@ -222,12 +225,18 @@ def _set(data: dict[str, Any], keys: list[str], value: Any) -> None:
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
-    for variable in environment:
-        if variable.startswith(_PREFIX):
+    for variable, value in environment.items():
+        if variable.startswith(_PREFIX) and not _is_service_link(variable, value):
             section = variable.removeprefix(_PREFIX).split("__")[0].lower()
             if section not in Config.model_fields:
                 valid = [f"{_PREFIX}{name.upper()}" for name in Config.model_fields]
                 raise ConfigError(f"environment variable {variable}: unknown{suggestion(variable, valid)}")
+
+
+def _is_service_link(variable: str, value: str) -> bool:
+    """Return whether Kubernetes set a variable, rather than somebody who means palate's configuration."""
+    address = variable.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://"))
+    return "__" not in variable and (address or _SERVICE_LINK.fullmatch(variable) is not None)
 
 
 def _describe(error: ValidationError | SettingsError, path: Path | None, file: dict[str, Any]) -> list[str]:

@@ -73,6 +73,21 @@ def test_a_mistake_in_the_environment_is_named_with_what_would_be_right(
     assert expected in str(caught.value)
 
 
+def test_what_kubernetes_says_of_a_service_called_palate_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sets such variables in every pod of the namespace; nobody who deploys palate asked for them."""
+    for service in ("PALATE", "PALATE_CANARY"):
+        monkeypatch.setenv(f"{service}_SERVICE_HOST", "10.0.0.1")
+        monkeypatch.setenv(f"{service}_SERVICE_PORT", "50051")
+        monkeypatch.setenv(f"{service}_SERVICE_PORT_GRPC", "50051")
+        monkeypatch.setenv(f"{service}_PORT", "tcp://10.0.0.1:50051")
+        monkeypatch.setenv(f"{service}_PORT_50051_TCP", "tcp://10.0.0.1:50051")
+        monkeypatch.setenv(f"{service}_PORT_50051_TCP_ADDR", "10.0.0.1")
+    assert 50051 == load_config().server.port
+    monkeypatch.setenv("PALATE_PORT", "50052")
+    with pytest.raises(ConfigError, match="PALATE_PORT: unknown"):
+        load_config()
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """Asking for a file that is not there is an error, not the defaults."""
     with pytest.raises(ConfigError, match="there is no such file"):
