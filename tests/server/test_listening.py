@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import grpc
+import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
 from palate.v1 import (
@@ -173,6 +174,22 @@ def test_a_catalog_can_be_paged_to_its_end(listener: Listener) -> None:
             break
     assert "" == token
     assert len(set(seen)) == len(seen)
+
+
+def test_a_page_that_is_short_for_want_of_other_artists_is_not_the_last(listener: Listener, catalog: Catalog) -> None:
+    """Whoever asks on gets every track that is left, though each page has one of an artist at the most."""
+    allowed = np.flatnonzero(~np.isin(catalog.cluster, list(catalog.excluded_clusters)))
+    busiest = np.bincount(catalog.main_artist[allowed]).argmax()
+    wanted = set(catalog.track_ids(allowed[catalog.main_artist[allowed] == busiest].astype(np.int32)))
+    request = recommendation_pb2.RecommendRequest(user_id=listener.user_id)
+    request.exclude_track_ids.extend(set(catalog.track_ids(np.arange(len(catalog), dtype=np.int32))) - wanted)
+    seen: list[str] = []
+    while not seen or request.page_token:
+        page = listener.recommendations.Recommend(request)
+        seen += [item.track_id for item in page.items]
+        request.page_token = page.next_page_token
+    assert 1 < len(wanted)
+    assert sorted(wanted) == sorted(seen)
 
 
 def test_different_listeners_see_different_cold_starts(channel: grpc.Channel, catalog: Catalog) -> None:

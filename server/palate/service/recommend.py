@@ -124,7 +124,7 @@ class RecommendationService:
         )
         rows = np.array([placed.choice.row for placed in slate.items], dtype="<i4")
         shown = np.concatenate([shown, rows])
-        more = len(rows) == query.page_size and len(shown) < _MAX_PAGED
+        more = len(rows) > 0 and len(shown) < _MAX_PAGED  # a page may be short for want of other artists
         return Recommendation(
             recommendation_id=self._name(listener, slate.strategy, shown),
             strategy=slate.strategy,

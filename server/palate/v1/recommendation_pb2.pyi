@@ -245,10 +245,12 @@ class RecommendResponse(google.protobuf.message.Message):
     catalog_version: builtins.str
     """The version of the catalog. Always set."""
     next_page_token: builtins.str
-    """Send it as page_token for the next page. Empty when there is none."""
+    """Send it as page_token for the next page. Empty after an empty page and after 1,000 tracks."""
     @property
     def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RecommendedItem]:
-        """The slate, in the order to show it. Shorter than page_size only when the catalog has nothing left."""
+        """The slate, in the order to show it. Shorter than page_size when nothing is left that may stand beside the rest,
+        such as a track of another artist; the next page may have more. Empty when nothing is left at all.
+        """
 
     def __init__(
         self,
