@@ -64,6 +64,11 @@ class ServerConfig(_Table):
     tls_key: Path | None = None
     """PEM file with the private key."""
 
+    @property
+    def address(self) -> str:
+        """Host and port as one address, with an IPv6 host in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     @model_validator(mode="after")
     def _require_both(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -177,7 +177,9 @@ def _reserved_port(config: Config) -> Iterator[int]:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(address)
     except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error}; choose with --host and --port") from error
+        raise ConfigError(
+            f"cannot listen on {config.server.address}: {error}; choose with --host and --port"
+        ) from error
     with reserved:
         yield reserved.getsockname()[1]
 
@@ -185,4 +187,4 @@ def _reserved_port(config: Config) -> Iterator[int]:
 def _announce(config: Config) -> None:
     if not config.auth.tokens and config.server.host not in ("127.0.0.1", "localhost", "::1"):
         _log.warning("anybody who reaches this address may call everything; set [[auth.tokens]]")
-    print(f"palate {__version__} is serving on {config.server.host}:{config.server.port}", flush=True)  # noqa: T201 - what a person waits for
+    print(f"palate {__version__} is serving on {config.server.address}", flush=True)  # noqa: T201 - what a person waits for

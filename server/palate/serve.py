@@ -142,7 +142,7 @@ class Server:
 
     def _listen(self) -> None:
         config = self._config.server
-        address = f"{config.host}:{config.port}"
+        address = config.address
         try:
             if config.tls_certificate and config.tls_key:
                 key, certificate = config.tls_key.read_bytes(), config.tls_certificate.read_bytes()

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -221,6 +222,24 @@ def test_sigterm_under_load_cuts_no_call_off(start: Start) -> None:
         caller.join(timeout=20)
     assert {grpc.StatusCode.UNAVAILABLE} == codes
     assert 0 == process.popen.wait(timeout=20)
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has an IPv6 address of its own."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_an_ipv6_address_is_listened_on_and_announced_as_clients_write_it(start: Start) -> None:
+    """The configuration names the host alone; brackets belong to the address."""
+    process = start(server__host="::1")
+    assert process.address.startswith("[::1]:")
+    with recommendations(process.address) as stub:
+        assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana")).items
 
 
 def test_several_workers_see_each_others_feedback(start: Start, catalog: Catalog) -> None:

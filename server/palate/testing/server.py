@@ -28,7 +28,7 @@ def running_server(config: Config) -> Iterator[str]:
     try:
         server = asyncio.run_coroutine_threadsafe(start(), loop).result()
         try:
-            yield f"{config.server.host}:{server.port}"
+            yield config.server.model_copy(update={"port": server.port}).address
         finally:
             asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result()
     finally:
