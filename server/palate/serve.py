@@ -55,6 +55,8 @@ SERVICES: Final[tuple[str, ...]] = tuple(
 
 _THREADS: Final = 8
 _THREADS_PER_STRATEGY: Final = 4
+_FAREWELL_SECONDS: Final = 0.5
+"""What the last answers get to be sent after draining; whoever watches the health would never be done by themselves."""
 _log = structlog.get_logger(__name__)
 
 
@@ -159,4 +161,4 @@ class Server:
     async def _drain(self) -> None:
         await self._health.enter_graceful_shutdown()
         await self._calls.drain(self._config.server.drain_seconds)
-        await self.grpc_server.stop(self._config.server.drain_seconds)
+        await self.grpc_server.stop(_FAREWELL_SECONDS)

@@ -224,6 +224,18 @@ def test_sigterm_under_load_cuts_no_call_off(start: Start) -> None:
     assert 0 == process.popen.wait(timeout=20)
 
 
+def test_whoever_watches_the_health_does_not_hold_up_the_end(start: Start) -> None:
+    """A watch never ends by itself; when the last call is over, nothing is left to wait for."""
+    process = start(server__drain_seconds=20)
+    with grpc.insecure_channel(process.address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest())
+        assert health_pb2.HealthCheckResponse.SERVING == next(watch).status
+        process.popen.terminate()
+        assert health_pb2.HealthCheckResponse.NOT_SERVING == next(watch).status
+        assert 0 == process.popen.wait(timeout=10)
+
+
 def has_ipv6() -> bool:
     """Return whether this machine has an IPv6 address of its own."""
     try:
