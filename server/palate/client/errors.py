@@ -5,7 +5,7 @@
     ├── NotFound             name something that exists
     ├── StrategyFailed       ask without naming the strategy
     ├── Overloaded           try again later
-    ├── Unavailable          try again later: the server cannot reach its store
+    ├── Unavailable          try again later: the server cannot reach its store, or is stopping
     │   └── Unreachable      start the server or name another: nobody answered
     ├── TimedOut             allow more time
     ├── Unauthenticated      send a token
@@ -117,7 +117,7 @@ class Overloaded(CallFailed):
 
 
 class Unavailable(CallFailed):
-    """The server cannot reach its store, and still could not after the retries."""
+    """The server cannot reach its store or is stopping, and nothing else came of the retries."""
 
 
 class Unreachable(Unavailable):
