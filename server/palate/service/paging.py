@@ -54,6 +54,6 @@ class PageTokens:
 def _refusal() -> InvalidField:
     return InvalidField(
         "page_token",
-        "is not a token that this server gave for this request; send the next_page_token of the page before "
-        "with the same other fields, or leave it empty for the first page",
+        "does not continue this request: the catalog or the request has changed since the page that gave it, or "
+        "this server never gave it; start again at the first page, with an empty page_token",
     )
