@@ -2,12 +2,14 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
+from palate.testing.catalog import small_catalog
 from palate.v1 import (
     feedback_pb2,
     feedback_pb2_grpc,
@@ -18,6 +20,7 @@ from palate.v1 import (
 )
 
 LIKE, DISLIKE = feedback_pb2.VERDICT_LIKE, feedback_pb2.VERDICT_DISLIKE
+Serve = Callable[..., str]
 Slate = recommendation_pb2.RecommendResponse
 
 
@@ -162,18 +165,31 @@ def test_pages_go_on_where_the_last_one_stopped(listener: Listener) -> None:
     assert 60 == len(set(seen))
 
 
-def test_a_catalog_can_be_paged_to_its_end(listener: Listener) -> None:
-    """The last page has no token, and no track came twice."""
-    seen: list[str] = []
-    token = ""
-    for _ in range(20):
-        page = listener.slate(page_size=100, page_token=token)
-        seen += [item.track_id for item in page.items]
-        token = page.next_page_token
-        if not token:
-            break
-    assert "" == token
-    assert len(set(seen)) == len(seen)
+def paged(listener: Listener) -> list[str]:
+    """Return the tracks of all pages, from the first one to the one without a token, which may be empty."""
+    request = recommendation_pb2.RecommendRequest(user_id=listener.user_id, page_size=100)
+    track_ids: list[str] = []
+    while not track_ids or request.page_token:
+        page = listener.recommendations.Recommend(request)
+        track_ids += [item.track_id for item in page.items]
+        request.page_token = page.next_page_token
+    return track_ids
+
+
+def test_a_chain_of_pages_ends_after_a_thousand_tracks(listener: Listener) -> None:
+    """The catalog has more; the last page has no token, and no track came twice."""
+    track_ids = paged(listener)
+    assert (1_000, 1_000) == (len(track_ids), len(set(track_ids)))
+
+
+def test_a_small_catalog_can_be_paged_to_its_end(serve: Serve, tmp_path: Path) -> None:
+    """Every track that may be recommended comes, each once."""
+    path = tmp_path / "small.arrow"
+    with small_catalog(path, tracks_per_cluster=40) as catalog:
+        with grpc.insecure_channel(serve(catalog__path=path)) as channel:
+            track_ids = paged(Listener(channel, catalog))
+        allowed = np.flatnonzero(~np.isin(catalog.cluster, list(catalog.excluded_clusters))).astype(np.int32)
+        assert sorted(catalog.track_ids(allowed)) == sorted(track_ids)
 
 
 def test_a_page_that_is_short_for_want_of_other_artists_is_not_the_last(listener: Listener, catalog: Catalog) -> None:
