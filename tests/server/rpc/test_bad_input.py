@@ -200,10 +200,10 @@ def test_page_tokens_are_bound_to_the_request_that_they_continue(call: Call) -> 
         recommend(page_token=token, strategy="cold_start"),
         recommend(page_token=changed),
     ):
-        violation = refused(call, "RecommendationService.Recommend", request)
-        assert "page_token" == violation.field
-        assert "the catalog or the request has changed" in violation.description
-        assert "start again at the first page" in violation.description
+        refusal = refused(call, "RecommendationService.Recommend", request)
+        assert "page_token" == refusal.field
+        assert "the catalog or the request has changed" in refusal.message
+        assert "start again at the first page" in refusal.message
     assert 10 == len(call("RecommendationService.Recommend", recommend(page_token=token)).items)
 
 
