@@ -25,15 +25,18 @@ PRIOR_STRENGTH: Final = 4.0
 DISLIKE_WEIGHT: Final = 0.5
 """What a dislike counts for against a like; also the most that the disliked mean moves a centroid."""
 
+_LARGEST: Final = math.nextafter(1.0, 0.0)
+"""The largest number below 1, where much evidence would round to 1."""
+
 
 def confidence(likes: int, dislikes: int) -> float:
     """Return the confidence of a taste with so many standing likes and dislikes, in [0, 1)."""
-    return likes / (likes + DISLIKE_WEIGHT * dislikes + PRIOR_STRENGTH)
+    return min(likes / (likes + DISLIKE_WEIGHT * dislikes + PRIOR_STRENGTH), _LARGEST)
 
 
 def combined_confidence(confidences: Iterable[float]) -> float:
     """Return the confidence of a profile from that of its tastes, in [0, 1)."""
-    return 1.0 - math.prod(1.0 - value for value in confidences)
+    return min(1.0 - math.prod(1.0 - value for value in confidences), _LARGEST)
 
 
 def dislike_pull(dislikes: int) -> float:

@@ -131,7 +131,9 @@ class Taste(google.protobuf.message.Message):
     dislikes: builtins.int
     """How many standing dislikes it has."""
     confidence: builtins.float
-    """How sure palate is of the taste, in [0, 1). Grows with likes, falls with dislikes."""
+    """How sure palate is of the taste, in [0, 1]; below 1 before it is rounded to a float. Grows with likes, falls
+    with dislikes.
+    """
     medoid_track_id: builtins.str
     """The liked track nearest to the centroid. Empty without likes that are in the catalog."""
     revision: builtins.int
@@ -189,7 +191,7 @@ class Profile(google.protobuf.message.Message):
     interaction_count: builtins.int
     """How many tracks have a standing verdict."""
     confidence: builtins.float
-    """How sure palate is of the listener's tastes taken together, in [0, 1)."""
+    """How sure palate is of the listener's tastes taken together, in [0, 1]; below 1 before it is rounded to a float."""
     stage: builtins.str
     """The strategy that the listener's stage selects now. Always set."""
     @property

@@ -1,6 +1,7 @@
 """The values that a profile is made of."""
 
 import json
+import math
 from dataclasses import asdict
 
 import numpy as np
@@ -77,12 +78,18 @@ def test_a_profile_grows_surer_with_any_of_its_tastes(evidence: list[tuple[int, 
     """Opening a taste never lowers the profile's confidence, and a like in any taste raises it."""
     values = [confidence(*one) for one in evidence]
     combined = combined_confidence(values)
-    assert 0 <= combined <= 1
+    assert 0 <= combined < 1
     assert combined <= combined_confidence([*values, confidence(*data.draw(st.tuples(counts, counts)))])
     if values:
         assert max(values) <= combined + 1e-12
         likes, dislikes = evidence[0]
         assert combined <= combined_confidence([confidence(likes + 1, dislikes), *values[1:]])
+
+
+@pytest.mark.parametrize("value", [confidence(10**17, 0), combined_confidence([0.999] * 20)], ids=["taste", "profile"])
+def test_no_evidence_makes_certain(value: float) -> None:
+    """Where the nearest number would be 1, the one below it stands."""
+    assert math.nextafter(1, 0) == value
 
 
 @given(counts)
