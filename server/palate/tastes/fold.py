@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from palate.catalog.features import FeatureMap
+from palate.tastes.positions import Features, Position, positions
 from palate.tastes.profile import Event, EventKind, Evidence, Profile, Rating, Taste, Verdict
 
 __all__ = ["Change", "advance", "fold", "replay"]
@@ -20,7 +21,7 @@ class Change:
     Attributes:
         revision: The profile's new revision.
         tastes: Tastes to write.
-        deleted_taste: The taste to delete, or empty.
+        deleted_taste: The taste to delete, or empty: the one that the event names, or one that lost its only verdict.
         rating: The verdict that stands now on `track_id`; None when none does.
         track_id: The track whose verdict changed, or empty.
     """
@@ -42,20 +43,27 @@ def fold(event: Event, standing: Rating | None, tastes: Mapping[str, Taste], fea
         feature_map: Puts features on the common scale.
 
     Returns:
-        The change. A taste that the event does not concern never occurs in it.
+        The change. A taste that the event does not concern never occurs in it. One without any verdict left is
+        deleted, as if it had never been opened.
 
     Raises:
         ValueError: When a like or dislike comes without evidence.
     """
+    evidence = [event.evidence, standing.evidence if standing else None]
+    return _fold(event, standing, tastes, positions((one.features for one in evidence if one), feature_map))
+
+
+def _fold(
+    event: Event, standing: Rating | None, tastes: Mapping[str, Taste], places: Mapping[Features, Position]
+) -> Change:
+    """Do what `fold` does, with the positions of all tracks that the event can touch."""
     if event.kind is EventKind.DELETE_TASTE:
         return Change(event.revision, deleted_taste=event.taste_id)
     touched: dict[str, Taste] = {}
     if standing is not None:
         taste = tastes.get(standing.taste_id)
         if taste is not None and taste.holds(standing):
-            touched[taste.taste_id] = _count(
-                taste, standing.verdict, standing.evidence, -1, event.revision, feature_map
-            )
+            touched[taste.taste_id] = _count(taste, standing.verdict, standing.evidence, -1, event.revision, places)
     rating = None
     if event.kind is not EventKind.RETRACT:
         if event.evidence is None:
@@ -65,8 +73,15 @@ def fold(event: Event, standing: Rating | None, tastes: Mapping[str, Taste], fea
         if event.taste_id:
             taste = touched.get(event.taste_id) or tastes.get(event.taste_id)
             taste = taste or Taste(event.taste_id, opened=event.revision, revision=event.revision)
-            touched[taste.taste_id] = _count(taste, verdict, event.evidence, +1, event.revision, feature_map)
-    return Change(event.revision, tuple(touched.values()), rating=rating, track_id=event.track_id)
+            touched[taste.taste_id] = _count(taste, verdict, event.evidence, +1, event.revision, places)
+    emptied = [taste.taste_id for taste in touched.values() if taste.is_empty]
+    return Change(
+        event.revision,
+        tuple(taste for taste in touched.values() if not taste.is_empty),
+        deleted_taste=emptied[0] if emptied else "",
+        rating=rating,
+        track_id=event.track_id,
+    )
 
 
 def advance(profile: Profile, events: Iterable[Event], feature_map: FeatureMap) -> Profile:
@@ -75,8 +90,12 @@ def advance(profile: Profile, events: Iterable[Event], feature_map: FeatureMap) 
     Its tastes stand in the order in which they were opened, its ratings in the order of their revisions.
     """
     tastes, ratings, revision = dict(profile.tastes), dict(profile.ratings), profile.revision
+    events = list(events)
+    evidence = [event.evidence for event in events if event.evidence is not None]
+    evidence += [ratings[event.track_id].evidence for event in events if event.track_id in ratings]
+    places = positions((one.features for one in evidence), feature_map)
     for event in events:
-        change = fold(event, ratings.get(event.track_id), tastes, feature_map)
+        change = _fold(event, ratings.get(event.track_id), tastes, places)
         revision = change.revision
         tastes.update((taste.taste_id, taste) for taste in change.tastes)
         tastes.pop(change.deleted_taste, None)
@@ -92,9 +111,15 @@ def replay(user_id: str, events: Iterable[Event], feature_map: FeatureMap) -> Pr
 
 
 def _count(
-    taste: Taste, verdict: Verdict, evidence: Evidence, sign: int, revision: int, feature_map: FeatureMap
+    taste: Taste,
+    verdict: Verdict,
+    evidence: Evidence,
+    sign: int,
+    revision: int,
+    places: Mapping[Features, Position],
 ) -> Taste:
     """Add one verdict to a taste (`sign` +1) or take it out again (-1)."""
+    position = places[evidence.features]
     if verdict is Verdict.LIKE:
-        return replace(taste, revision=revision, liked=taste.liked.adjusted(evidence, feature_map, sign))
-    return replace(taste, revision=revision, disliked=taste.disliked.adjusted(evidence, feature_map, sign))
+        return replace(taste, revision=revision, liked=taste.liked.adjusted(position, evidence.genres, sign))
+    return replace(taste, revision=revision, disliked=taste.disliked.adjusted(position, evidence.genres, sign))

@@ -2,25 +2,21 @@
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.catalog.features import FeatureMap
 from palate.catalog.tracks import FEATURES
 from palate.tastes.confidence import DISLIKE_WEIGHT, combined_confidence, confidence, dislike_pull
+from palate.tastes.positions import FIXED_POINT, Position
 
 __all__ = ["Event", "EventKind", "Evidence", "Profile", "Rating", "Tally", "Taste", "TasteState", "Verdict"]
 
 ACTIVE_CONFIDENCE: Final = 0.3
 """Confidence from which a taste gets its own slots; two likes without a dislike reach it."""
-
-_FIXED_POINT: Final = 1 << 16
-"""Normal scores are summed as whole multiples of 2**-16: whole numbers add up to the same bytes in any order,
-and a retraction takes out exactly what the feedback had put in."""
 
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 """Writes equal values as equal text."""
@@ -124,15 +120,13 @@ class Tally:
     @property
     def mean(self) -> NDArray[np.float32]:
         """Mean normal scores, float32 ``(9,)``; zeros without tracks."""
-        return (np.array(self.total, dtype=np.float64) / (_FIXED_POINT * max(self.count, 1))).astype(np.float32)
+        return (np.array(self.total, dtype=np.float64) / (FIXED_POINT * max(self.count, 1))).astype(np.float32)
 
-    def adjusted(self, evidence: Evidence, feature_map: FeatureMap, sign: int) -> "Tally":
+    def adjusted(self, position: Position, genres_of_track: Iterable[str], sign: int) -> "Tally":
         """Return the tally with a track put in (`sign` +1) or taken out again (-1)."""
-        scores = feature_map.normalize(np.array([evidence.features], dtype=np.float32))[0]
-        steps = np.rint(scores.astype(np.float64) * _FIXED_POINT)
-        total = tuple(old + sign * int(step) for old, step in zip(self.total, steps, strict=True))
+        total = tuple(old + sign * step for old, step in zip(self.total, position, strict=True))
         genres = dict(self.genres)
-        for genre in evidence.genres:
+        for genre in genres_of_track:
             genres[genre] = genres.get(genre, 0) + sign
         return Tally(self.count + sign, total, {genre: n for genre, n in genres.items() if n})
 
@@ -164,6 +158,11 @@ class Taste:
     revision: int
     liked: Tally = Tally()
     disliked: Tally = Tally()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no verdict stands, neither a like nor a dislike."""
+        return self.liked.count == 0 and self.disliked.count == 0
 
     @property
     def confidence(self) -> float:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from palate.tastes import Event, EventKind, Evidence, Profile, Rating, Taste, TasteState, Verdict, advance, fold, replay
+from palate.tastes.positions import Position, positions
 from palate.testing.factories import make_evidence, make_feature_map
 
 LIKE, DISLIKE, RETRACT, DELETE_TASTE = EventKind
@@ -33,6 +34,11 @@ def without_revision(taste: Taste) -> bytes:
     return replace(taste, revision=0).to_bytes()
 
 
+def position(evidence: Evidence) -> Position:
+    """Return the position of one track, worked out alone."""
+    return positions([evidence.features], FEATURE_MAP)[evidence.features]
+
+
 verdicts = st.builds(
     lambda kind, track: verdict(kind, track, TASTES[track % len(TASTES)]),
     st.sampled_from([LIKE, DISLIKE]),
@@ -52,7 +58,7 @@ def test_a_profile_is_what_its_standing_verdicts_add_up_to(events: list[Event]) 
         afresh = Taste(taste.taste_id, taste.opened, taste.revision)
         for rating in counted:
             side = "liked" if rating.verdict is Verdict.LIKE else "disliked"
-            tally = getattr(afresh, side).adjusted(rating.evidence, FEATURE_MAP, +1)
+            tally = getattr(afresh, side).adjusted(position(rating.evidence), rating.evidence.genres, +1)
             afresh = replace(afresh, **{side: tally})
         assert afresh.to_bytes() == taste.to_bytes()
 
@@ -153,8 +159,34 @@ def test_a_repeated_like_counts_once() -> None:
 
 def test_a_track_that_moved_to_another_taste_leaves_the_old_one() -> None:
     """When a new catalog places a track elsewhere, the new verdict takes the old one back where it counted."""
-    profile = profile_of(verdict(LIKE, 1, "metal"), verdict(LIKE, 1, "latin"))
-    assert (0, 1) == (profile.tastes["metal"].liked.count, profile.tastes["latin"].liked.count)
+    profile = profile_of(verdict(LIKE, 2, "metal"), verdict(LIKE, 1, "metal"), verdict(LIKE, 1, "latin"))
+    assert (1, 1) == (profile.tastes["metal"].liked.count, profile.tastes["latin"].liked.count)
+
+
+@pytest.mark.parametrize("kind", [LIKE, DISLIKE], ids=["like", "dislike"])
+@pytest.mark.parametrize(
+    "last", [Event(0, RETRACT, "track 1", "metal"), verdict(LIKE, 1, "latin")], ids=["retracted", "moved"]
+)
+def test_a_taste_that_loses_its_only_verdict_is_as_if_it_had_never_been_opened(kind: EventKind, last: Event) -> None:
+    """It is deleted, and the next verdict opens it anew."""
+    events = [verdict(kind, 1, "metal"), last]
+    assert "metal" not in profile_of(*events).tastes
+    assert (3, 1) == (
+        profile_of(*events, verdict(LIKE, 2)).tastes["metal"].opened,
+        profile_of(*events, verdict(LIKE, 2)).tastes["metal"].liked.count,
+    )
+
+
+def test_a_taste_whose_only_verdict_changes_stays_open() -> None:
+    """It is empty only between taking out the old verdict and putting in the new one."""
+    taste = profile_of(verdict(LIKE, 1), verdict(DISLIKE, 1)).tastes["metal"]
+    assert (1, 0, 1) == (taste.opened, taste.liked.count, taste.disliked.count)
+
+
+@given(histories)
+def test_every_taste_has_a_verdict_that_stands(events: list[Event]) -> None:
+    """There are no empty tastes, whatever was taken back."""
+    assert not any(taste.is_empty for taste in replay("ana", events, FEATURE_MAP).tastes.values())
 
 
 def test_dislikes_leave_the_bytes_of_the_other_tastes() -> None:
@@ -218,5 +250,5 @@ def test_a_verdict_without_evidence_is_refused() -> None:
 def test_a_genre_that_a_track_names_twice_is_taken_back_twice() -> None:
     """Odd catalogs leave no remains."""
     odd = Event(0, LIKE, "track 1", "metal", Evidence(make_evidence().features, ("metal", "metal")))
-    profile = profile_of(odd, Event(0, RETRACT, "track 1", "metal"))
+    profile = profile_of(verdict(DISLIKE, 2), odd, Event(0, RETRACT, "track 1", "metal"))
     assert {} == profile.tastes["metal"].liked.genres

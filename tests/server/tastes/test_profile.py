@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from palate.tastes import Profile, Tally, Taste, TasteState, combined_confidence, confidence, dislike_pull
+from palate.tastes.positions import positions
 from palate.testing.factories import make_evidence, make_feature_map
 
 FEATURE_MAP = make_feature_map()
@@ -27,7 +28,9 @@ def tally(*seeds: int) -> Tally:
     """Add some tracks up."""
     result = Tally()
     for seed in seeds:
-        result = result.adjusted(make_evidence(seed), FEATURE_MAP, +1)
+        evidence = make_evidence(seed)
+        [position] = positions([evidence.features], FEATURE_MAP).values()
+        result = result.adjusted(position, evidence.genres, +1)
     return result
 
 
