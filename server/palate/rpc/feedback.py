@@ -1,11 +1,12 @@
 """FeedbackService."""
 
 import asyncio
+from concurrent.futures import Future
 
 from palate.errors import InvalidField
 from palate.rpc.fields import identifier, optional_identifier, repeated
 from palate.rpc.threads import CallContext
-from palate.service.feedback import Feedback, FeedbackService
+from palate.service.feedback import Feedback, FeedbackService, Recorded
 from palate.tastes import EventKind
 from palate.v1 import feedback_pb2, feedback_pb2_grpc
 
@@ -36,8 +37,7 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
     ) -> feedback_pb2.BatchRecordFeedbackResponse:
         """Record several verdicts together."""
         repeated("requests", len(request.requests), _MAX_BATCH, smallest=1)
-        feedback = [_feedback(item, f"requests[{number}].") for number, item in enumerate(request.requests)]
-        recorded = await asyncio.wrap_future(self._service.record(feedback))
+        recorded = await asyncio.wrap_future(await asyncio.to_thread(self._record_batch, request))
         return feedback_pb2.BatchRecordFeedbackResponse(
             responses=[
                 feedback_pb2.RecordFeedbackResponse(profile_revision=item.revision, taste_id=item.taste_id)
@@ -60,6 +60,12 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
         [recorded] = await asyncio.wrap_future(self._service.record([feedback]))
         return feedback_pb2.RetractFeedbackResponse(profile_revision=recorded.revision)
 
+    def _record_batch(self, request: feedback_pb2.BatchRecordFeedbackRequest) -> Future[list[Recorded]]:
+        """Check and look up a batch, which for a thousand takes too long for the event loop."""
+        return self._service.record(
+            [_feedback(item, f"requests[{number}].") for number, item in enumerate(request.requests)]
+        )
+
 
 def _feedback(request: feedback_pb2.RecordFeedbackRequest, path: str = "") -> Feedback:
     if request.verdict not in (feedback_pb2.VERDICT_LIKE, feedback_pb2.VERDICT_DISLIKE):
@@ -72,4 +78,5 @@ def _feedback(request: feedback_pb2.RecordFeedbackRequest, path: str = "") -> Fe
         track_id=identifier(f"{path}track_id", request.track_id),
         request_id=optional_identifier(f"{path}request_id", request.request_id),
         recommendation_id=optional_identifier(f"{path}recommendation_id", request.recommendation_id),
+        path=path,
     )

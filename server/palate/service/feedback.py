@@ -7,21 +7,27 @@ callers share one flush.
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
 from palate.catalog.snapshot import Catalog
-from palate.errors import NotFound, StoreUnavailable
+from palate.errors import InvalidField, NotFound, PalateError, StoreUnavailable
 from palate.store.contract import Store, Transaction
 from palate.tastes import Event, EventKind, Evidence, Rating, fold, replay
 
 __all__ = ["Feedback", "FeedbackService", "Recorded"]
 
-_MAX_GROUP: Final = 256
+_MAX_JOBS: Final = 256
+_MAX_EVENTS: Final = 1_000
+"""What goes into one transaction; a single larger job goes alone. Others wait for the store meanwhile."""
+_VERDICTS: Final = (EventKind.LIKE, EventKind.DISLIKE)
+_Deed: TypeAlias = tuple[EventKind, str, str]
+"""What a request_id stands for: the kind of the feedback, its track, and the taste that it deletes."""
 _log = structlog.get_logger(__name__)
 
 
@@ -36,6 +42,7 @@ class Feedback:
         taste_id: The taste to delete; empty otherwise.
         request_id: Makes a repeat harmless; may be empty.
         recommendation_id: The slate that the track came from; may be empty.
+        path: What precedes its fields' names in errors, such as ``requests[3].``.
     """
 
     user_id: str
@@ -44,6 +51,7 @@ class Feedback:
     taste_id: str = ""
     request_id: str = ""
     recommendation_id: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,22 @@ class Recorded:
     taste_id: str
 
 
-_Job = Callable[[Transaction], "list[Recorded]"]
-_Waiting = tuple[_Job, "Future[list[Recorded]]"]
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Feedback with the taste that a verdict counts for and what is known of its track; None without one."""
+
+    feedback: Feedback
+    taste_id: str
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What waits to be written: its work, how many events that is, and the future that its caller has."""
+
+    work: Callable[[Transaction], list[Recorded]]
+    events: int
+    future: Future[list[Recorded]]
 
 
 class FeedbackService:
@@ -73,23 +95,28 @@ class FeedbackService:
         self._store = store
         self._catalog = catalog
         self._clock = clock
-        self._jobs: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="feedback-writer", daemon=True)
         self._thread.start()
 
     def record(self, feedback: Sequence[Feedback]) -> Future[list[Recorded]]:
-        """Record some feedback together or not at all.
+        """Record some verdicts together or not at all, or one retraction or deletion.
+
+        Feedback whose request_id was recorded already is not recorded again: it gets the answer of the first time.
 
         Returns:
-            A future with one answer for each, which is done once all of it is durable. It fails with NotFound
-            for a retraction without a standing verdict and a deletion of a taste that is not there, and with
+            A future with one answer for each, which is done once all of it is durable. It fails with InvalidField
+            for a request_id that was used for something else; with NotFound for a track that the catalog lacks, a
+            retraction without a standing verdict and a deletion of a taste that is not there; and with
             StoreUnavailable when nothing could be written.
 
         Raises:
-            NotFound: When the catalog lacks one of the tracks.
+            ValueError: For a retraction or deletion among others, which could be refused only after they were written.
         """
-        known = [(item, self._evidence(item)) for item in feedback]
-        return self._submit(lambda transaction: [self._apply(transaction, *item) for item in known])
+        if len(feedback) > 1 and any(item.kind not in _VERDICTS for item in feedback):
+            raise ValueError("a retraction or deletion is recorded alone; record the verdicts apart from it")
+        known = self._known(feedback)
+        return self._submit(lambda transaction: self._record(transaction, known), len(feedback))
 
     def delete_profile(self, user_id: str) -> Future[list[Recorded]]:
         """Delete a profile with its log. The future fails with NotFound when there is none."""
@@ -99,50 +126,62 @@ class FeedbackService:
                 raise NotFound("profile", user_id)
             return []
 
-        return self._submit(job)
+        return self._submit(job, events=1)
 
     def close(self) -> None:
         """Write what was submitted, then stop."""
         self._jobs.put(None)
         self._thread.join()
 
-    def _submit(self, job: _Job) -> Future[list[Recorded]]:
-        future: Future[list[Recorded]] = Future()
-        self._jobs.put((job, future))
-        return future
+    def _submit(self, work: Callable[[Transaction], list[Recorded]], events: int) -> Future[list[Recorded]]:
+        job = _Job(work, events, Future())
+        self._jobs.put(job)
+        return job.future
 
-    def _evidence(self, feedback: Feedback) -> tuple[str, Evidence | None]:
-        """Return the taste that a verdict counts for and what is known of the track."""
-        if feedback.kind not in (EventKind.LIKE, EventKind.DISLIKE):
-            return feedback.taste_id, None
-        row = self._catalog.row(feedback.track_id)
-        if row is None:
-            raise NotFound("track", feedback.track_id)
+    def _known(self, feedback: Sequence[Feedback]) -> list[_Known]:
+        """Look up the tracks of verdicts."""
+        track_ids = [item.track_id for item in feedback]
+        rows = [self._catalog.row(track_ids[0])] if len(track_ids) == 1 else self._catalog.rows(track_ids).tolist()
+        return [
+            _Known(item, item.taste_id)
+            if item.kind not in _VERDICTS or row is None or row < 0
+            else self._verdict(item, row)
+            for item, row in zip(feedback, rows, strict=True)
+        ]
+
+    def _verdict(self, feedback: Feedback, row: int) -> _Known:
         cluster = self._catalog.clusters[self._catalog.cluster[row]]
         evidence = Evidence(tuple(self._catalog.features[row].tolist()), self._catalog.genre_names(row))
-        return "" if cluster.excluded else cluster.cluster_id, evidence
+        return _Known(feedback, "" if cluster.excluded else cluster.cluster_id, evidence)
 
     def _write(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            group = [first]
-            while len(group) < _MAX_GROUP and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    self._jobs.put(None)
-                    break
-                group.append(following)
-            self._write_group([(job, future) for job, future in group if future.set_running_or_notify_cancel()])
+        waiting: deque[_Job] = deque()
+        more = True
+        while more or waiting:
+            if more:
+                more = self._receive(waiting)
+            group = _next_group(waiting)
+            self._write_group([job for job in group if job.future.set_running_or_notify_cancel()])
 
-    def _write_group(self, group: Sequence[_Waiting]) -> None:
+    def _receive(self, waiting: deque[_Job]) -> bool:
+        """Let what was submitted wait, and stay until there is something. Return whether more may follow."""
+        while not waiting or not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                return False
+            waiting.append(job)
+        return True
+
+    def _write_group(self, group: Sequence[_Job]) -> None:
         """Write jobs in one transaction. One that breaks is taken out, and the others are written without it."""
         while group:
-            outcomes: list[list[Recorded] | NotFound] = []
+            outcomes: list[list[Recorded] | PalateError] = []
             begun = False
             try:
                 with self._store.transaction() as transaction:
                     begun = True
-                    for job, _ in group:
-                        outcomes.append(_outcome(job, transaction))
+                    for job in group:
+                        outcomes.append(_outcome(job, transaction))  # noqa: PERF401 - counts up to one that breaks
             except Exception as error:  # noqa: BLE001 - the callers get it; the writer must live on
                 place = len(outcomes)
                 one_broke = begun and place < len(group)
@@ -152,13 +191,22 @@ class FeedbackService:
                 _answer(group, outcomes)
                 return
 
-    def _apply(self, transaction: Transaction, feedback: Feedback, known: tuple[str, Evidence | None]) -> Recorded:
-        """Fold one event into the store. Everything that can be refused is refused before the first write."""
-        user_id, (taste_id, evidence) = feedback.user_id, known
-        if feedback.request_id:
-            earlier = transaction.recorded(user_id, feedback.request_id)
-            if earlier is not None:
-                return Recorded(earlier.revision, earlier.taste_id)
+    def _record(self, transaction: Transaction, known: Sequence[_Known]) -> list[Recorded]:
+        """Record some feedback. Everything that can be refused is refused before the first write."""
+        answers = _earlier_answers(transaction, known)
+        recorded = []
+        for item in known:
+            key = item.feedback.user_id, item.feedback.request_id
+            answer = answers.get(key) or self._apply(transaction, item)
+            if item.feedback.request_id:
+                answers[key] = answer
+            recorded.append(answer)
+        return recorded
+
+    def _apply(self, transaction: Transaction, known: _Known) -> Recorded:
+        """Fold one event into the store. What can be refused is refused before the first write."""
+        feedback, taste_id = known.feedback, known.taste_id
+        user_id = feedback.user_id
         header = transaction.header(user_id)
         standing = transaction.rating(user_id, feedback.track_id) if feedback.track_id else None
         tastes = transaction.tastes(user_id, {taste_id, standing.taste_id if standing else ""} - {""})
@@ -175,7 +223,7 @@ class FeedbackService:
             kind=feedback.kind,
             track_id=feedback.track_id,
             taste_id=taste_id,
-            evidence=evidence,
+            evidence=known.evidence,
             request_id=feedback.request_id,
             recommendation_id=feedback.recommendation_id,
             recorded_at=self._clock(),
@@ -185,27 +233,73 @@ class FeedbackService:
         return Recorded(event.revision, event.taste_id)
 
 
-def _outcome(job: _Job, transaction: Transaction) -> list[Recorded] | NotFound:
+def _next_group(waiting: deque[_Job]) -> list[_Job]:
+    """Take the first jobs that wait, as many as go into one transaction."""
+    group: list[_Job] = []
+    events = 0
+    while waiting and len(group) < _MAX_JOBS and (not group or events + waiting[0].events <= _MAX_EVENTS):
+        group.append(waiting.popleft())
+        events += group[-1].events
+    return group
+
+
+def _outcome(job: _Job, transaction: Transaction) -> list[Recorded] | PalateError:
     """Do a job, which refuses before its first write what it must refuse."""
     try:
-        return job(transaction)
-    except NotFound as error:
+        return job.work(transaction)
+    except (InvalidField, NotFound) as error:
         return error
 
 
-def _answer(jobs: Sequence[_Waiting], outcomes: Sequence[list[Recorded] | NotFound]) -> None:
-    for (_, future), outcome in zip(jobs, outcomes, strict=True):
-        if isinstance(outcome, NotFound):
-            future.set_exception(outcome)
+def _answer(jobs: Sequence[_Job], outcomes: Sequence[list[Recorded] | PalateError]) -> None:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if isinstance(outcome, PalateError):
+            job.future.set_exception(outcome)
         else:
-            future.set_result(outcome)
+            job.future.set_result(outcome)
 
 
-def _fail(jobs: Sequence[_Waiting], error: Exception) -> None:
+def _fail(jobs: Sequence[_Job], error: Exception) -> None:
+    """Fail each job with an error of its own: each caller's raise adds to the traceback of what it raises."""
     if not isinstance(error, StoreUnavailable):
         _log.error("feedback could not be written", exc_info=error)
-    for _, future in jobs:
-        future.set_exception(error)
+    for job in jobs:
+        own = StoreUnavailable(str(error)) if isinstance(error, StoreUnavailable) else RuntimeError(str(error))
+        own.__cause__ = error
+        job.future.set_exception(own)
+
+
+def _earlier_answers(transaction: Transaction, known: Sequence[_Known]) -> dict[tuple[str, str], Recorded]:
+    """Return what was answered to request ids that come again, by user_id and request_id.
+
+    Raises:
+        InvalidField: For a request_id that stands for something else, in the log or earlier among these.
+        NotFound: For a track that the catalog lacks, unless the answer to it is known.
+    """
+    answers: dict[tuple[str, str], Recorded] = {}
+    deeds: dict[tuple[str, str], _Deed] = {}
+    for item in known:
+        feedback = item.feedback
+        key = feedback.user_id, feedback.request_id
+        if feedback.request_id and key not in deeds:
+            earlier = transaction.recorded(*key)
+            if earlier is not None:
+                answers[key], deeds[key] = Recorded(earlier.revision, earlier.taste_id), _deed(earlier)
+        if deeds.get(key, _deed(feedback)) != _deed(feedback):
+            raise InvalidField(
+                f"{feedback.path}request_id",
+                f"{feedback.request_id!r} was used for something else; send it again only with the same feedback, "
+                f"and make a new one for each other",
+            )
+        if key not in answers and feedback.kind in _VERDICTS and item.evidence is None:
+            raise NotFound("track", feedback.track_id)
+        if feedback.request_id:
+            deeds[key] = _deed(feedback)
+    return answers
+
+
+def _deed(what: Feedback | Event) -> _Deed:
+    return what.kind, what.track_id, what.taste_id if what.kind is EventKind.DELETE_TASTE else ""
 
 
 def _refuse_what_is_not_there(feedback: Feedback, standing: Rating | None, taste_exists: bool) -> None:

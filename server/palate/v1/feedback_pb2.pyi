@@ -62,7 +62,8 @@ class RecordFeedbackRequest(google.protobuf.message.Message):
     """Required. Like or dislike."""
     request_id: builtins.str
     """Recommended. Made by the client, unique for this listener, at most 128 bytes. The same request_id again
-    returns the first answer and changes nothing. Empty means that a repeat counts as new feedback.
+    returns the first answer and changes nothing; INVALID_ARGUMENT when it was used for something else. Empty means
+    that a repeat counts as new feedback.
     """
     recommendation_id: builtins.str
     """Optional. The slate that the track came from, at most 128 bytes."""
