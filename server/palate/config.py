@@ -115,10 +115,15 @@ class LadderConfig(_Table):
 class CacheConfig(_Table):
     """Table ``[cache]``: what one worker keeps in memory."""
 
-    max_ratings: Annotated[int, Field(ge=0)] = 2_000_000
-    """Rated tracks over all cached profiles; one takes about 600 bytes, and each profile counts as eight more."""
-    max_slates: Annotated[int, Field(ge=0)] = 20_000
-    """Slates; one of ten items takes about 3 kilobytes."""
+    max_ratings: Annotated[int, Field(ge=0)] = 500_000
+    """Rated tracks over all cached profiles; one takes 800 to 1,200 bytes, and each profile counts as eight more."""
+    slate_bytes: Annotated[int, Field(ge=0)] = 67_108_864
+    """Memory for slates; one of ten items takes about 3 kilobytes."""
+
+    @property
+    def max_slates(self) -> int:
+        """`slate_bytes`, by the name that `palate.serve` reads."""
+        return self.slate_bytes
 
 
 class TokenConfig(_Table):

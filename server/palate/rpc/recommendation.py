@@ -1,21 +1,22 @@
 """RecommendationService."""
 
 import hashlib
-from collections import OrderedDict
 from concurrent.futures import Executor
 
 from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField
+from palate.rpc.answers import Answers
 from palate.rpc.convert import rank_response, recommend_response
 from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
 from palate.rpc.threads import CallContext, Turns, deadline_of, in_thread
-from palate.service.recommend import RecommendationService, RecommendQuery
-from palate.store.contract import Header, Store
+from palate.service.recommend import Recommendation, RecommendationService, RecommendQuery
+from palate.store.contract import Store
 from palate.v1 import recommendation_pb2, recommendation_pb2_grpc
 
 __all__ = ["RecommendationServicer"]
 
 _MAX_EXCLUDED = 10_000
+_FEW_EXCLUDED = 100
 _MAX_RANKED = 1_000
 
 
@@ -27,34 +28,32 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
     """
 
     def __init__(
-        self, service: RecommendationService, store: Store, catalog: Catalog, executor: Executor, max_slates: int
+        self, service: RecommendationService, store: Store, catalog: Catalog, executor: Executor, slate_bytes: int
     ) -> None:
         self._service = service
         self._store = store
         self._catalog = catalog
         self._executor = executor
-        self._max_slates = max_slates
         self._turns = Turns()
-        self._answers: OrderedDict[tuple[bytes, Header | None], bytes] = OrderedDict()
+        self._answers = Answers(slate_bytes)
 
     async def Recommend(  # type: ignore[override]  # serialized already; the interceptor passes bytes on
         self, request: recommendation_pb2.RecommendRequest, context: CallContext
     ) -> bytes:
         """Return a slate, serialized."""
         user_id = identifier("user_id", request.user_id)
-        header = self._store.header(user_id)
-        key = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
-        answer = self._answers.get((key, header))
+        excluded = len(request.exclude_track_ids)
+        repeated("exclude_track_ids", excluded, _MAX_EXCLUDED)
+        few = excluded <= _FEW_EXCLUDED
+        key = _digest(request) if few else await in_thread(self._executor, _digest, request)
+        answer = self._answers.get((key, self._store.header(user_id)))
         if answer is None:
-            query = _recommend_query(user_id, request)
             deadline = deadline_of(context)
             async with self._turns.turn():
-                recommendation = await in_thread(self._executor, self._service.recommend, query, deadline)
+                recommendation = await in_thread(self._executor, self._recommend, user_id, request, deadline)
             answer = recommend_response(recommendation, self._catalog).SerializeToString()
             if not recommendation.degraded:
-                self._keep((key, recommendation.listener.header), answer)
-        else:
-            self._answers.move_to_end((key, header))
+                self._answers.keep((key, recommendation.listener.header), answer)
         return answer
 
     async def Rank(
@@ -82,14 +81,17 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
             )
         return rank_response(ranking, self._catalog)
 
-    def _keep(self, key: tuple[bytes, Header | None], answer: bytes) -> None:
-        self._answers[key] = answer
-        if len(self._answers) > self._max_slates:
-            self._answers.popitem(last=False)
+    def _recommend(
+        self, user_id: str, request: recommendation_pb2.RecommendRequest, deadline: float | None
+    ) -> Recommendation:
+        return self._service.recommend(_recommend_query(user_id, request), deadline)
+
+
+def _digest(request: recommendation_pb2.RecommendRequest) -> bytes:
+    return hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
 
 
 def _recommend_query(user_id: str, request: recommendation_pb2.RecommendRequest) -> RecommendQuery:
-    repeated("exclude_track_ids", len(request.exclude_track_ids), _MAX_EXCLUDED)
     return RecommendQuery(
         user_id=user_id,
         page_size=page_size(request.page_size),
