@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
+from palate.catalog.tracks import FEATURES
 from palate.testing.catalog import small_catalog
 from palate.v1 import (
     feedback_pb2,
@@ -341,3 +342,8 @@ def test_an_export_holds_the_profile_and_the_whole_log(listener: Listener) -> No
     assert [1, 2, 3, 4] == [part.event.revision for part in parts[1:]]
     assert profile_pb2.FEEDBACK_KIND_RETRACT == parts[4].event.kind
     assert tracks[0] == parts[4].event.track_id
+    assert (False, []) == (parts[4].event.HasField("features"), list(parts[4].event.genres))
+    for part in parts[1:4]:
+        track = listener.catalog.track(int(listener.catalog.rows([part.event.track_id])[0]))
+        assert list(track.genres) == list(part.event.genres)
+        assert track.features == tuple(getattr(part.event.features, feature) for feature in FEATURES)

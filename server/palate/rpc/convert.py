@@ -115,6 +115,8 @@ def event_message(event: Event) -> profile_pb2.FeedbackEvent:
         request_id=event.request_id,
         recommendation_id=event.recommendation_id,
         record_time=time,
+        features=_features_message(event.evidence.features) if event.evidence else None,
+        genres=event.evidence.genres if event.evidence else (),
     )
 
 

@@ -1,7 +1,7 @@
 """ProfileService."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
 
 from palate.rpc.convert import event_message, profile_message
@@ -39,12 +39,10 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
         context: CallContext,
     ) -> AsyncIterator[profile_pb2.ExportProfileResponse]:
         """Stream a profile, then its log."""
-        parts = self._profiles.export(identifier("user_id", request.user_id))
-        while (part := await in_thread(self._executor, next, parts, None)) is not None:
-            if isinstance(part, ProfileView):
-                yield profile_pb2.ExportProfileResponse(profile=profile_message(part))
-            else:
-                yield profile_pb2.ExportProfileResponse(event=event_message(part))
+        pages = self._pages(identifier("user_id", request.user_id))
+        while (page := await in_thread(self._executor, next, pages, None)) is not None:
+            for response in page:
+                yield response
 
     async def DeleteTaste(
         self,
@@ -69,3 +67,11 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
         """Delete a profile and its log."""
         await asyncio.wrap_future(self._feedback.delete_profile(identifier("user_id", request.user_id)))
         return profile_pb2.DeleteProfileResponse()
+
+    def _pages(self, user_id: str) -> Iterator[list[profile_pb2.ExportProfileResponse]]:
+        """Iterate over an export, many parts at a time, since each change of thread costs more than a part."""
+        for part in self._profiles.export(user_id):
+            if isinstance(part, ProfileView):
+                yield [profile_pb2.ExportProfileResponse(profile=profile_message(part))]
+            else:
+                yield [profile_pb2.ExportProfileResponse(event=event_message(event)) for event in part]

@@ -58,13 +58,13 @@ class ProfileService:
         tastes = [self._taste(taste, listener) for taste in listener.profile.tastes_in(*TasteState)]
         return ProfileView(listener.profile, self._router.stage_of(listener.profile).name, tastes)
 
-    def export(self, user_id: str, page: int = 1_000) -> Iterator[ProfileView | Event]:
-        """Iterate over a profile and then its log, oldest event first. NotFound as in `view`."""
+    def export(self, user_id: str, page: int = 1_000) -> Iterator[ProfileView | Sequence[Event]]:
+        """Iterate over a profile and then the pages of its log, oldest event first. NotFound as in `view`."""
         view = self.view(user_id)
         yield view
         after = 0
         while events := self._store.events(user_id, after, limit=page):
-            yield from (event for event in events if event.revision <= view.profile.revision)
+            yield [event for event in events if event.revision <= view.profile.revision]
             after = events[-1].revision
 
     def _taste(self, taste: Taste, listener: Listener) -> TasteView:

@@ -26,17 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from palate.v1 import catalog_pb2 as palate_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17palate/v1/profile.proto\x12\tpalate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17palate/v1/catalog.proto\"*\n\nGenreShare\x12\r\n\x05genre\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x02\"\xaf\x02\n\x05Taste\x12\x10\n\x08taste_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.palate.v1.TasteState\x12\x10\n\x08\x63\x65ntroid\x18\x04 \x03(\x02\x12\x33\n\x11\x63\x65ntroid_features\x18\x05 \x01(\x0b\x32\x18.palate.v1.AudioFeatures\x12\r\n\x05likes\x18\x06 \x01(\x03\x12\x10\n\x08\x64islikes\x18\x07 \x01(\x03\x12\x12\n\nconfidence\x18\x08 \x01(\x02\x12\x31\n\x12genre_distribution\x18\t \x03(\x0b\x32\x15.palate.v1.GenreShare\x12\x17\n\x0fmedoid_track_id\x18\n \x01(\t\x12\x10\n\x08revision\x18\x0b \x01(\x03\"\x8c\x01\n\x07Profile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x19\n\x11interaction_count\x18\x03 \x01(\x03\x12\x12\n\nconfidence\x18\x04 \x01(\x02\x12\r\n\x05stage\x18\x05 \x01(\t\x12 \n\x06tastes\x18\x06 \x03(\x0b\x32\x10.palate.v1.Taste\"\xcc\x01\n\rFeedbackEvent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.palate.v1.FeedbackKind\x12\x10\n\x08track_id\x18\x03 \x01(\t\x12\x10\n\x08taste_id\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x19\n\x11recommendation_id\x18\x06 \x01(\t\x12/\n\x0brecord_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"$\n\x11GetProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"9\n\x12GetProfileResponse\x12#\n\x07profile\x18\x01 \x01(\x0b\x32\x12.palate.v1.Profile\"\'\n\x14\x45xportProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"q\n\x15\x45xportProfileResponse\x12%\n\x07profile\x18\x01 \x01(\x0b\x32\x12.palate.v1.ProfileH\x00\x12)\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x18.palate.v1.FeedbackEventH\x00\x42\x06\n\x04part\"K\n\x12\x44\x65leteTasteRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08taste_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"/\n\x13\x44\x65leteTasteResponse\x12\x18\n\x10profile_revision\x18\x01 \x01(\x03\"\'\n\x14\x44\x65leteProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteProfileResponse*q\n\nTasteState\x12\x1b\n\x17TASTE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASTE_STATE_ACTIVE\x10\x01\x12\x14\n\x10TASTE_STATE_WEAK\x10\x02\x12\x18\n\x14TASTE_STATE_INACTIVE\x10\x03*\x9b\x01\n\x0c\x46\x65\x65\x64\x62\x61\x63kKind\x12\x1d\n\x19\x46\x45\x45\x44\x42\x41\x43K_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x45\x45\x44\x42\x41\x43K_KIND_LIKE\x10\x01\x12\x19\n\x15\x46\x45\x45\x44\x42\x41\x43K_KIND_DISLIKE\x10\x02\x12\x19\n\x15\x46\x45\x45\x44\x42\x41\x43K_KIND_RETRACT\x10\x03\x12\x1e\n\x1a\x46\x45\x45\x44\x42\x41\x43K_KIND_DELETE_TASTE\x10\x04\x32\xd3\x02\n\x0eProfileService\x12I\n\nGetProfile\x12\x1c.palate.v1.GetProfileRequest\x1a\x1d.palate.v1.GetProfileResponse\x12T\n\rExportProfile\x12\x1f.palate.v1.ExportProfileRequest\x1a .palate.v1.ExportProfileResponse0\x01\x12L\n\x0b\x44\x65leteTaste\x12\x1d.palate.v1.DeleteTasteRequest\x1a\x1e.palate.v1.DeleteTasteResponse\x12R\n\rDeleteProfile\x12\x1f.palate.v1.DeleteProfileRequest\x1a .palate.v1.DeleteProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17palate/v1/profile.proto\x12\tpalate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17palate/v1/catalog.proto\"*\n\nGenreShare\x12\r\n\x05genre\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x02\"\xaf\x02\n\x05Taste\x12\x10\n\x08taste_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.palate.v1.TasteState\x12\x10\n\x08\x63\x65ntroid\x18\x04 \x03(\x02\x12\x33\n\x11\x63\x65ntroid_features\x18\x05 \x01(\x0b\x32\x18.palate.v1.AudioFeatures\x12\r\n\x05likes\x18\x06 \x01(\x03\x12\x10\n\x08\x64islikes\x18\x07 \x01(\x03\x12\x12\n\nconfidence\x18\x08 \x01(\x02\x12\x31\n\x12genre_distribution\x18\t \x03(\x0b\x32\x15.palate.v1.GenreShare\x12\x17\n\x0fmedoid_track_id\x18\n \x01(\t\x12\x10\n\x08revision\x18\x0b \x01(\x03\"\x8c\x01\n\x07Profile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x19\n\x11interaction_count\x18\x03 \x01(\x03\x12\x12\n\nconfidence\x18\x04 \x01(\x02\x12\r\n\x05stage\x18\x05 \x01(\t\x12 \n\x06tastes\x18\x06 \x03(\x0b\x32\x10.palate.v1.Taste\"\x88\x02\n\rFeedbackEvent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.palate.v1.FeedbackKind\x12\x10\n\x08track_id\x18\x03 \x01(\t\x12\x10\n\x08taste_id\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x19\n\x11recommendation_id\x18\x06 \x01(\t\x12/\n\x0brecord_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x08\x66\x65\x61tures\x18\x08 \x01(\x0b\x32\x18.palate.v1.AudioFeatures\x12\x0e\n\x06genres\x18\t \x03(\t\"$\n\x11GetProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"9\n\x12GetProfileResponse\x12#\n\x07profile\x18\x01 \x01(\x0b\x32\x12.palate.v1.Profile\"\'\n\x14\x45xportProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"q\n\x15\x45xportProfileResponse\x12%\n\x07profile\x18\x01 \x01(\x0b\x32\x12.palate.v1.ProfileH\x00\x12)\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x18.palate.v1.FeedbackEventH\x00\x42\x06\n\x04part\"K\n\x12\x44\x65leteTasteRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08taste_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"/\n\x13\x44\x65leteTasteResponse\x12\x18\n\x10profile_revision\x18\x01 \x01(\x03\"\'\n\x14\x44\x65leteProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteProfileResponse*q\n\nTasteState\x12\x1b\n\x17TASTE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASTE_STATE_ACTIVE\x10\x01\x12\x14\n\x10TASTE_STATE_WEAK\x10\x02\x12\x18\n\x14TASTE_STATE_INACTIVE\x10\x03*\x9b\x01\n\x0c\x46\x65\x65\x64\x62\x61\x63kKind\x12\x1d\n\x19\x46\x45\x45\x44\x42\x41\x43K_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x45\x45\x44\x42\x41\x43K_KIND_LIKE\x10\x01\x12\x19\n\x15\x46\x45\x45\x44\x42\x41\x43K_KIND_DISLIKE\x10\x02\x12\x19\n\x15\x46\x45\x45\x44\x42\x41\x43K_KIND_RETRACT\x10\x03\x12\x1e\n\x1a\x46\x45\x45\x44\x42\x41\x43K_KIND_DELETE_TASTE\x10\x04\x32\xd3\x02\n\x0eProfileService\x12I\n\nGetProfile\x12\x1c.palate.v1.GetProfileRequest\x1a\x1d.palate.v1.GetProfileResponse\x12T\n\rExportProfile\x12\x1f.palate.v1.ExportProfileRequest\x1a .palate.v1.ExportProfileResponse0\x01\x12L\n\x0b\x44\x65leteTaste\x12\x1d.palate.v1.DeleteTasteRequest\x1a\x1e.palate.v1.DeleteTasteResponse\x12R\n\rDeleteProfile\x12\x1f.palate.v1.DeleteProfileRequest\x1a .palate.v1.DeleteProfileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'palate.v1.profile_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASTESTATE']._serialized_start=1241
-  _globals['_TASTESTATE']._serialized_end=1354
-  _globals['_FEEDBACKKIND']._serialized_start=1357
-  _globals['_FEEDBACKKIND']._serialized_end=1512
+  _globals['_TASTESTATE']._serialized_start=1301
+  _globals['_TASTESTATE']._serialized_end=1414
+  _globals['_FEEDBACKKIND']._serialized_start=1417
+  _globals['_FEEDBACKKIND']._serialized_end=1572
   _globals['_GENRESHARE']._serialized_start=96
   _globals['_GENRESHARE']._serialized_end=138
   _globals['_TASTE']._serialized_start=141
@@ -44,23 +44,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROFILE']._serialized_start=447
   _globals['_PROFILE']._serialized_end=587
   _globals['_FEEDBACKEVENT']._serialized_start=590
-  _globals['_FEEDBACKEVENT']._serialized_end=794
-  _globals['_GETPROFILEREQUEST']._serialized_start=796
-  _globals['_GETPROFILEREQUEST']._serialized_end=832
-  _globals['_GETPROFILERESPONSE']._serialized_start=834
-  _globals['_GETPROFILERESPONSE']._serialized_end=891
-  _globals['_EXPORTPROFILEREQUEST']._serialized_start=893
-  _globals['_EXPORTPROFILEREQUEST']._serialized_end=932
-  _globals['_EXPORTPROFILERESPONSE']._serialized_start=934
-  _globals['_EXPORTPROFILERESPONSE']._serialized_end=1047
-  _globals['_DELETETASTEREQUEST']._serialized_start=1049
-  _globals['_DELETETASTEREQUEST']._serialized_end=1124
-  _globals['_DELETETASTERESPONSE']._serialized_start=1126
-  _globals['_DELETETASTERESPONSE']._serialized_end=1173
-  _globals['_DELETEPROFILEREQUEST']._serialized_start=1175
-  _globals['_DELETEPROFILEREQUEST']._serialized_end=1214
-  _globals['_DELETEPROFILERESPONSE']._serialized_start=1216
-  _globals['_DELETEPROFILERESPONSE']._serialized_end=1239
-  _globals['_PROFILESERVICE']._serialized_start=1515
-  _globals['_PROFILESERVICE']._serialized_end=1854
+  _globals['_FEEDBACKEVENT']._serialized_end=854
+  _globals['_GETPROFILEREQUEST']._serialized_start=856
+  _globals['_GETPROFILEREQUEST']._serialized_end=892
+  _globals['_GETPROFILERESPONSE']._serialized_start=894
+  _globals['_GETPROFILERESPONSE']._serialized_end=951
+  _globals['_EXPORTPROFILEREQUEST']._serialized_start=953
+  _globals['_EXPORTPROFILEREQUEST']._serialized_end=992
+  _globals['_EXPORTPROFILERESPONSE']._serialized_start=994
+  _globals['_EXPORTPROFILERESPONSE']._serialized_end=1107
+  _globals['_DELETETASTEREQUEST']._serialized_start=1109
+  _globals['_DELETETASTEREQUEST']._serialized_end=1184
+  _globals['_DELETETASTERESPONSE']._serialized_start=1186
+  _globals['_DELETETASTERESPONSE']._serialized_end=1233
+  _globals['_DELETEPROFILEREQUEST']._serialized_start=1235
+  _globals['_DELETEPROFILEREQUEST']._serialized_end=1274
+  _globals['_DELETEPROFILERESPONSE']._serialized_start=1276
+  _globals['_DELETEPROFILERESPONSE']._serialized_end=1299
+  _globals['_PROFILESERVICE']._serialized_start=1575
+  _globals['_PROFILESERVICE']._serialized_end=1914
 # @@protoc_insertion_point(module_scope)

@@ -225,6 +225,8 @@ class FeedbackEvent(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     RECOMMENDATION_ID_FIELD_NUMBER: builtins.int
     RECORD_TIME_FIELD_NUMBER: builtins.int
+    FEATURES_FIELD_NUMBER: builtins.int
+    GENRES_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """The profile's revision that the event made. Always set."""
     kind: Global___FeedbackKind.ValueType
@@ -241,6 +243,14 @@ class FeedbackEvent(google.protobuf.message.Message):
     def record_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the server recorded it. Always set."""
 
+    @property
+    def features(self) -> palate.v1.catalog_pb2.AudioFeatures:
+        """The features that the track had when it was rated. Set for likes and dislikes."""
+
+    @property
+    def genres(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The genres that the track had when it was rated. Empty for other kinds, and for tracks without genres."""
+
     def __init__(
         self,
         *,
@@ -251,9 +261,11 @@ class FeedbackEvent(google.protobuf.message.Message):
         request_id: builtins.str = ...,
         recommendation_id: builtins.str = ...,
         record_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        features: palate.v1.catalog_pb2.AudioFeatures | None = ...,
+        genres: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["record_time", b"record_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["kind", b"kind", "recommendation_id", b"recommendation_id", "record_time", b"record_time", "request_id", b"request_id", "revision", b"revision", "taste_id", b"taste_id", "track_id", b"track_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["features", b"features", "record_time", b"record_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["features", b"features", "genres", b"genres", "kind", b"kind", "recommendation_id", b"recommendation_id", "record_time", b"record_time", "request_id", b"request_id", "revision", b"revision", "taste_id", b"taste_id", "track_id", b"track_id"]) -> None: ...
 
 Global___FeedbackEvent: typing_extensions.TypeAlias = FeedbackEvent
 

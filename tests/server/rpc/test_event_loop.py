@@ -4,18 +4,25 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 from palate.catalog.snapshot import Catalog
 from palate.rpc.feedback import FeedbackServicer
 from palate.rpc.fields import identifier
+from palate.rpc.profile import ProfileServicer
 from palate.service.feedback import Feedback, FeedbackService, Recorded
+from palate.service.listeners import Listeners
+from palate.service.profiles import ProfileService
 from palate.store import open_store
-from palate.v1 import feedback_pb2, recommendation_pb2, recommendation_pb2_grpc
+from palate.strategy.registry import Registry
+from palate.strategy.router import Router
+from palate.tastes import EventKind
+from palate.v1 import feedback_pb2, profile_pb2, recommendation_pb2, recommendation_pb2_grpc
 
 Serve = Callable[..., str]
 NO_CONTEXT: Any = None
@@ -77,3 +84,34 @@ def test_a_batch_of_feedback_is_looked_up_in_a_thread(tmp_path: Path, catalog: C
     assert list(range(1, 1_001)) == [response.profile_revision for response in answer.responses]
     assert service.thread is not None
     assert threading.current_thread() is not service.thread
+
+
+class CountingThreads(ThreadPoolExecutor):
+    """Threads that count how often they are handed something."""
+
+    handed = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Count, then do it."""
+        self.handed += 1
+        return super().submit(*args, **kwargs)
+
+
+def test_an_export_changes_threads_once_for_a_page(tmp_path: Path, catalog: Catalog) -> None:
+    """Handing over each event costs more than reading it."""
+    track_ids = catalog.track_ids(np.arange(2_500, dtype=np.int32))
+    store = open_store(f"sqlite:///{tmp_path / 'palate.db'}")
+    with closing(store), CountingThreads(2) as threads, closing(FeedbackService(store, catalog)) as feedback:
+        feedback.record([Feedback("ana", EventKind.LIKE, track_id) for track_id in track_ids]).result()
+        registry = Registry.load(options={}, ladder={}, allow=("*",), required=())
+        router = Router(registry, threads, timeout=5)
+        profiles = ProfileService(catalog, store, Listeners(store, catalog, max_ratings=0), router)
+        servicer = ProfileServicer(profiles, feedback, threads)
+
+        async def revisions() -> list[int]:
+            request = profile_pb2.ExportProfileRequest(user_id="ana")
+            parts = [part async for part in servicer.ExportProfile(request, NO_CONTEXT)]
+            return [part.event.revision for part in parts[1:]]
+
+        assert list(range(1, 2_501)) == asyncio.run(revisions())
+    assert 10 > threads.handed

@@ -71,7 +71,9 @@ def loads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def _record(store: Store, catalog: Catalog, user_ids: Sequence[str], *kinds: EventKind) -> None:
     with closing(FeedbackService(store, catalog)) as service:
         for kind in kinds:
-            recordings = [service.record([Feedback(user_id, kind, track_id=catalog.track_id(0))]) for user_id in user_ids]
+            recordings = [
+                service.record([Feedback(user_id, kind, track_id=catalog.track_id(0))]) for user_id in user_ids
+            ]
     for recording in recordings:
         recording.result()
 
