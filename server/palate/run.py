@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -24,6 +24,7 @@ from palate.serve import Server
 __all__ = ["run"]
 
 _RESTART_PAUSE_SECONDS: Final = 0.5
+_MOMENT_SECONDS: Final = 0.01
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger(__name__)
 
@@ -49,11 +50,11 @@ async def _serve(config: Config, ready: Connection | None = None) -> None:
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Server(config, reuse_port=True) as server:
-        if ready is None:
-            _announce(config)
-        else:
+        if ready is not None:
             _stop_with_parent(stop)
             ready.send(None)
+        elif not await _stopped(stop):
+            _announce(config)
         await stop.wait()
         _log.info("draining")
     _log.info("stopped", abandoned=server.abandoned)
@@ -61,6 +62,13 @@ async def _serve(config: Config, ready: Connection | None = None) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+async def _stopped(stop: asyncio.Event) -> bool:
+    """Return whether the end was asked for; the loop hears of a signal only when it has turned some times."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), _MOMENT_SECONDS)
+    return stop.is_set()
 
 
 def _stop_with_parent(stop: asyncio.Event) -> None:
@@ -82,7 +90,8 @@ def _supervise(config: Config) -> None:
     workers: list[BaseProcess] = []
     with _stop_requests() as stop:
         try:
-            if _start_workers(config, workers, stop):
+            _start_workers(config, workers, stop)
+            if not wait([stop], timeout=0):
                 _announce(config)
             while not wait([stop], timeout=0):
                 wait([stop, *(worker.sentinel for worker in workers)])
@@ -94,16 +103,12 @@ def _supervise(config: Config) -> None:
                 worker.join()
 
 
-def _start_workers(config: Config, workers: list[BaseProcess], stop: Connection) -> bool:
-    """Start all workers. Return whether they serve; they do not when the end was asked for meanwhile."""
-    for _ in range(config.server.workers):
-        try:
-            workers.append(_start_worker(config))
-        except ConfigError:
-            if wait([stop], timeout=0):  # Ctrl-C reaches the workers too, and one that is just starting dies of it
-                return False
-            raise
-    return True
+def _start_workers(config: Config, workers: list[BaseProcess], stop: Connection) -> None:
+    """Start all workers side by side, and wait until they serve or the end is asked for."""
+    starting = [_start_worker(config) for _ in range(config.server.workers)]
+    workers.extend(worker for worker, _ in starting)
+    for worker, ready in starting:
+        _wait_until_it_serves(worker, ready, stop)
 
 
 def _replace_dead(config: Config, workers: list[BaseProcess], stop: Connection) -> None:
@@ -120,29 +125,41 @@ def _replace_dead(config: Config, workers: list[BaseProcess], stop: Connection) 
         _log.error("a worker died; starting another", exit_code=worker.exitcode)
         time.sleep(_RESTART_PAUSE_SECONDS)
         try:
-            workers[place] = _start_worker(config)
+            workers[place], ready = _start_worker(config)
+            _wait_until_it_serves(workers[place], ready, stop)
         except ConfigError as error:
             if not any(other.is_alive() for other in workers):
                 raise
             _log.error("no worker can take its place; trying again", why=str(error))
 
 
-def _start_worker(config: Config) -> BaseProcess:
-    """Start a worker and wait until it serves. ConfigError with its own words when it cannot."""
+def _start_worker(config: Config) -> tuple[BaseProcess, Connection]:
+    """Start a worker. Return it with the connection on which it says that it serves, or why it cannot."""
     here, there = multiprocessing.Pipe(duplex=False)
     worker = multiprocessing.get_context("spawn").Process(target=_work, args=(config, there))
     worker.start()
     there.close()
-    try:
-        with here:
-            trouble = here.recv()
-    except EOFError:
-        worker.join()
-        trouble = f"a worker ended with exit code {worker.exitcode} before it could serve; its log says why"
-    if trouble is not None:
+    return worker, here
+
+
+def _wait_until_it_serves(worker: BaseProcess, ready: Connection, stop: Connection) -> None:
+    """Wait until a worker serves, or kill it when the end is asked for before: it has acknowledged nothing yet.
+
+    Raises:
+        ConfigError: In the worker's own words, when it cannot serve.
+    """
+    with ready:
+        if ready not in wait([ready, stop]):
+            worker.kill()
+            return
+        try:
+            trouble = ready.recv()
+        except EOFError:
+            worker.join()
+            trouble = f"a worker ended with exit code {worker.exitcode} before it could serve; its log says why"
+    if trouble is not None and not wait([stop], timeout=0):  # Ctrl-C reaches workers too; one that starts dies of it
         worker.join()
         raise ConfigError(trouble)
-    return worker
 
 
 def _work(config: Config, ready: Connection) -> None:

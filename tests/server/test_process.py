@@ -55,10 +55,22 @@ class Sleeper:
 """
 
 
+SLOW_TO_IMPORT = """
+import os, pathlib, time
+arrived = pathlib.Path(os.environ["ARRIVED"])
+(arrived / str(os.getpid())).touch()
+deadline = time.monotonic() + 60
+while len(list(arrived.iterdir())) < int(os.environ["AWAITED"]):
+    assert time.monotonic() < deadline, "the others did not come"
+    time.sleep(0.05)
+"""
+"""Begins a plugin that lets no worker serve before so many have come as far."""
+
+
 class Process:
     """A server in a process of its own."""
 
-    def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
+    def __init__(self, data_dir: Path, environment: dict[str, str], *, serves: bool = True) -> None:
         self.data_dir = data_dir
         self._log = (data_dir / "log").open("ab")
         self.popen = subprocess.Popen(
@@ -69,6 +81,8 @@ class Process:
             text=True,
         )
         assert self.popen.stdout is not None
+        if not serves:
+            return
         line = self.popen.stdout.readline()
         assert "is serving on" in line, (data_dir / "log").read_text(encoding="utf-8")
         self.address = line.split()[-1]
@@ -94,10 +108,10 @@ def start(catalog_path: Path, tmp_path: Path) -> Iterator[Start]:
     (information / "entry_points.txt").write_text("[palate.strategies]\nsleeper = sleeper:Sleeper\n", encoding="utf-8")
     with ExitStack() as stack:
 
-        def begin(**variables: Any) -> Process:
+        def begin(*, serves: bool = True, **variables: Any) -> Process:
             environment = {f"PALATE_{name.upper()}": str(value) for name, value in variables.items()}
             environment |= {"PALATE_CATALOG__PATH": str(catalog_path), "PYTHONPATH": str(plugin)}
-            process = Process(tmp_path, environment)
+            process = Process(tmp_path, environment, serves=serves)
             stack.callback(process.end)
             return process
 
@@ -338,6 +352,59 @@ def test_a_worker_that_cannot_be_replaced_takes_nobody_with_it(start: Start, cat
     process.popen.terminate()
     assert 0 == process.popen.wait(timeout=30)
     assert [] == [pid for pid in workers if alive(pid)]
+
+
+@pytest.fixture
+def arrived(
+    tmp_path: Path,
+    start: Start,  # noqa: ARG001 - it makes the plugin
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Return a folder in which every worker leaves a file when it loads the plugin, where it waits for others."""
+    folder = tmp_path / "arrived"
+    folder.mkdir()
+    (tmp_path / "plugin" / "sleeper.py").write_text(SLOW_TO_IMPORT + PLUGIN, encoding="utf-8")
+    monkeypatch.setenv("ARRIVED", str(folder))
+    return folder
+
+
+def test_workers_start_side_by_side(start: Start, arrived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may wait for the other, also on an empty store, and serving is announced once all of them do."""
+    monkeypatch.setenv("AWAITED", "2")
+    process = start(server__workers=2)
+    assert sorted(str(pid) for pid in children(process)) == sorted(path.name for path in arrived.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_stop_while_workers_start_ends_all_at_once(
+    start: Start, arrived: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Nobody waits for a start that is no longer wanted, and nothing is announced."""
+    monkeypatch.setenv("AWAITED", "3")
+    process = start(serves=False, server__workers=2)
+    eventually(lambda: len(list(arrived.iterdir())) == 2)
+    workers = children(process)
+    begun = time.monotonic()
+    process.popen.send_signal(number)
+    assert 0 == process.popen.wait(timeout=30)
+    assert 5 > time.monotonic() - begun
+    assert process.popen.stdout is not None
+    assert "" == process.popen.stdout.read()
+    assert [] == [pid for pid in workers if alive(pid)]
+
+
+def test_a_stop_while_a_single_process_starts_is_not_answered_by_an_announcement(
+    start: Start, arrived: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked to end before it served ends without saying that it serves."""
+    monkeypatch.setenv("AWAITED", "2")
+    process = start(serves=False)
+    eventually(lambda: len(list(arrived.iterdir())) == 1)
+    process.popen.terminate()
+    (arrived / "other").touch()
+    assert 0 == process.popen.wait(timeout=30)
+    assert process.popen.stdout is not None
+    assert "" == process.popen.stdout.read()
 
 
 def test_workers_end_with_the_process_that_looks_after_them(start: Start) -> None:
