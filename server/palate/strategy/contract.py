@@ -220,7 +220,7 @@ class TasteModel(Protocol):
 
 
 class Declined(Exception):
-    """Raise it from a strategy that has nothing to say of this listener: the stage below is asked, and nothing failed."""
+    """Raised by a strategy that has nothing to say of a listener: the stage below is asked, and nothing has failed."""
 
 
 @dataclass(frozen=True, slots=True)
