@@ -144,6 +144,17 @@ class ModelStore(Protocol):
     def log_run(self, run: TrainingRun) -> None:
         """Keep a run without a model."""
 
+    def withdraw(self, run: TrainingRun) -> str:
+        """Take what serves the run's taste out of service, with the run, in one step.
+
+        The model is retired, so that a rollback can bring it back; its pointer goes, and the profile's
+        `models_revision` grows. Ranking or the common model serves the taste from then on.
+
+        Returns:
+            Empty when done; otherwise why not: no model serves the taste, or it is pinned, or it has seen later
+            labels than the run. The run is then written with that reason.
+        """
+
     def mark_broken(self, version: str, reason: str) -> None:
         """Say that a published model could not be loaded; its pointer stays until it is replaced."""
 
