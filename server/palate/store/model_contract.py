@@ -117,7 +117,11 @@ class ModelStore(Protocol):
         """Return what serves each taste of a listener, by taste_id. One read."""
 
     def artifact(self, version: str) -> bytes | None:
-        """Return a model's ONNX file, or None when there is no such model."""
+        """Return a model's ONNX file, or None when there is no such model or its file is no longer kept.
+
+        Kept are the files that serve or are a pointer's `previous`, those of pinned models, and the last few others
+        of each taste.
+        """
 
     def record(self, version: str) -> ModelRecord | None:
         """Return what is known of a model, or None."""
@@ -133,16 +137,27 @@ class ModelStore(Protocol):
         The profile's `models_revision` grows, so that the next read of the header on any worker sees the swap.
 
         Returns:
-            Empty when done; otherwise why it was kept out: the taste or profile is gone, the model in service is
-            pinned, or it has seen later labels (another trainer was quicker). The record is then written as
-            REJECTED with that reason.
+            Empty when done; otherwise why it was kept out: the taste or profile is gone, or has begun anew since
+            `run.started_at` or since its labels; the model in service is pinned, or it has seen later labels, or
+            the same and is of a greater version (another trainer was quicker). The record is then written as
+            REJECTED with that reason, which is the run's as well; its artifact is dropped when the profile that it
+            was trained on is gone.
+
+        Raises:
+            ValueError: When the store has the version or the run_id already.
         """
 
     def reject(self, record: ModelRecord, artifact: bytes, run: TrainingRun) -> None:
-        """Keep a model that did not win, in state REJECTED with its reason, with its run."""
+        """Keep a model that did not win, in state REJECTED with its reason, with its run.
+
+        The artifact is dropped as in `publish`.
+
+        Raises:
+            ValueError: When the store has the version or the run_id already.
+        """
 
     def log_run(self, run: TrainingRun) -> None:
-        """Keep a run without a model."""
+        """Keep a run without a model. ValueError when the store has the run_id already."""
 
     def withdraw(self, run: TrainingRun) -> str:
         """Take what serves the run's taste out of service, with the run, in one step.
@@ -156,13 +171,20 @@ class ModelStore(Protocol):
         """
 
     def mark_broken(self, version: str, reason: str) -> None:
-        """Say that a published model could not be loaded; its pointer stays until it is replaced."""
+        """Say that a published model could not be loaded; its pointer stays until it is replaced.
+
+        Only the first call for a model changes anything.
+        """
 
     def rollback(self, user_id: str, taste_id: str, version: str = "") -> ModelRecord:
-        """Move a taste's pointer back to a retired model, the latest one when no version is named.
+        """Move a taste's pointer back to a retired model, the one that served before when no version is named.
+
+        Going back again without a version goes further back; a taste that nothing serves goes back to its latest
+        retired model. A model that serves already is left as it is.
 
         Raises:
-            NotFound: When there is no such model to go back to.
+            NotFound: When there is no such model to go back to, its file is no longer kept, or its taste has begun
+                anew since.
         """
 
     def pin(self, version: str, *, pinned: bool) -> ModelRecord:
