@@ -22,6 +22,7 @@ from palate.rpc.recommendation import RecommendationServicer
 from palate.rpc.strategy import StrategyServicer
 from palate.service.feedback import FeedbackService
 from palate.service.listeners import Listeners
+from palate.service.models import ModelService
 from palate.service.paging import PageTokens
 from palate.service.profiles import ProfileService
 from palate.service.recommend import RecommendationService
@@ -134,7 +135,9 @@ class Server:
         profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(profiles, feedback, threads), server)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog, tokens, threads), server)
         strategy_pb2_grpc.add_StrategyServiceServicer_to_server(StrategyServicer(registry), server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelServicer(ModelService(store.models, tokens), threads), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         _log.info("assembled", catalog=catalog.version, tracks=len(catalog), strategies=registry.names())
