@@ -26,21 +26,23 @@ class Line:
         return self.slope * scores + self.intercept
 
 
-def fit_line(logits: NDArray[np.float64], liked: NDArray[np.bool_], weights: NDArray[np.float64]) -> Line:
+def fit_line(held_out: NDArray[np.float64], liked: NDArray[np.bool_], weights: NDArray[np.float64]) -> Line:
     """Calibrate log-odds that were predicted for held-out labels.
 
     A normal prior of standard deviation 0.5 about slope 1 and of 1 about intercept 0 keeps a few labels from
     moving the line far: with some 20 labels it counts about as much as they do.
 
     Args:
-        logits: float64 ``(n,)``.
+        held_out: float64 ``(repeats, n)``, each label's log-odds from every repetition.
         liked: bool ``(n,)``.
         weights: float64 ``(n,)``.
 
     Source:
         Platt, *Probabilistic outputs for support vector machines*, 1999, with a prior.
     """
-    signs = np.where(liked, 1.0, -1.0)
+    logits = held_out.ravel()
+    signs = np.tile(np.where(liked, 1.0, -1.0), len(held_out))
+    weights = np.tile(weights / len(held_out), len(held_out))
 
     def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         margins = signs * (line[0] * logits + line[1])
@@ -53,12 +55,12 @@ def fit_line(logits: NDArray[np.float64], liked: NDArray[np.bool_], weights: NDA
     return Line(float(found[0]), float(found[1]))
 
 
-def fit_score_line(scores: NDArray[np.float64], liked: NDArray[np.bool_], weights: NDArray[np.float64]) -> Line:
+def fit_score_line(held_out: NDArray[np.float64], liked: NDArray[np.bool_], weights: NDArray[np.float64]) -> Line:
     """Turn scores of any scale into log-odds: as `fit_line`, after bringing them to mean 0 and deviation 1."""
-    mean, deviation = float(scores.mean()), float(scores.std())
+    mean, deviation = float(held_out.mean()), float(held_out.std())
     if deviation == 0:
-        return Line(0.0, fit_line(np.zeros_like(scores), liked, weights).intercept)
-    line = fit_line((scores - mean) / deviation, liked, weights)
+        return Line(0.0, fit_line(np.zeros_like(held_out), liked, weights).intercept)
+    line = fit_line((held_out - mean) / deviation, liked, weights)
     return Line(line.slope / deviation, line.intercept - line.slope * mean / deviation)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -87,11 +87,17 @@ def held_out_by_recipe(recipe: Recipe, dataset: MakeDataset, labels: Labels, fol
 
 
 def held_out_by_strategy(strategy: Strategy, catalog: Catalog, labels: Labels, folds: Folds) -> HeldOut:
-    """Let a strategy score every label, given the profile as it would stand without it."""
+    """Let a strategy score every label, given the profile as it would stand without it.
+
+    A track that the catalog no longer has is scored 0.
+    """
 
     def fold(train: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[Any]:
         profile, context = labels.profile_of(train), labels.context(train, catalog)
-        return strategy.score(profile, labels.rows[held], context).values
+        known = labels.rows[held] >= 0
+        scores = np.zeros(len(held))
+        scores[known] = strategy.score(profile, labels.rows[held][known], context).values
+        return scores
 
     return _held_out(fold, labels, folds)
 
@@ -120,8 +126,3 @@ def _held_out(
     if not np.isfinite(scores).all():
         raise ValueError("a prediction is not a finite number")
     return scores
-
-
-def pooled(held_out: HeldOut, per_label: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
-    """Repeat something that each label has once for every repetition, in the order of ``held_out.ravel()``."""
-    return np.tile(np.asarray(per_label), len(held_out))

@@ -6,7 +6,7 @@ listener's own labels say is added, and soon outweighs it. ``docs/training.md`` 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,7 +66,7 @@ def best_recipe(candidates: Mapping[str, Judged], weights: NDArray[np.float64]) 
     return best
 
 
-def decide(model: Judged, rivals: tuple[Rival, ...], weights: NDArray[np.float64]) -> Decision:
+def decide(model: Judged, rivals: Sequence[Rival], weights: NDArray[np.float64]) -> Decision:
     """Publish a model that beats every rival on held-out labels.
 
     A rival is beaten when the summed gain over it, with the prior's, is above 0:

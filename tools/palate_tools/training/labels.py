@@ -71,15 +71,11 @@ class Labels:
         """Return the number of labels."""
         return len(self.ratings)
 
-    @property
-    def likes(self) -> int:
-        """How many are likes."""
-        return int(self.liked.sum())
-
-    @property
-    def dislikes(self) -> int:
-        """How many are dislikes."""
-        return len(self) - self.likes
+    def counts(self, taste_id: str) -> tuple[int, int]:
+        """Return likes and dislikes of a taste; of all tastes for the empty taste_id."""
+        liked = self.liked[self.tastes == taste_id] if taste_id else self.liked
+        likes = int(liked.sum())
+        return likes, len(liked) - likes
 
     def dataset(
         self,
