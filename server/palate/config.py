@@ -29,6 +29,7 @@ __all__ = [
     "Config",
     "LadderConfig",
     "LogConfig",
+    "ModelsConfig",
     "ServerConfig",
     "StoreConfig",
     "StrategiesConfig",
@@ -147,6 +148,13 @@ class CacheConfig(_Table):
     """Slates; one of ten items takes about 3 kilobytes."""
 
 
+class ModelsConfig(_Table):
+    """Table ``[models]``: the models of tastes that one worker has loaded."""
+
+    session_bytes: Annotated[int, Field(ge=0)] = 268_435_456
+    """Memory for loaded models; one takes about six times its file and 64 kilobytes."""
+
+
 class TokenConfig(_Table):
     """One entry of ``[[auth.tokens]]``."""
 
@@ -186,6 +194,7 @@ class Config(_Table):
     ladder: Mapping[str, LadderConfig] = {}
     training: TrainingConfig = TrainingConfig()
     cache: CacheConfig = CacheConfig()
+    models: ModelsConfig = ModelsConfig()
     auth: AuthConfig = AuthConfig()
     log: LogConfig = LogConfig()
 

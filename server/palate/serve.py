@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from palate.catalog.snapshot import Catalog
 from palate.config import Config
 from palate.errors import ConfigError
+from palate.models.serving import ServedModels
 from palate.rpc.calls import CallInterceptor
 from palate.rpc.catalog import CatalogServicer
 from palate.rpc.feedback import FeedbackServicer
@@ -123,7 +124,10 @@ class Server:
         self._router = router = Router(
             registry, attempts, config.strategies.timeout_seconds, max_abandoned=_THREADS_PER_STRATEGY
         )
-        listeners = Listeners(store, catalog, config.cache.max_ratings)
+        models = stack.enter_context(
+            contextlib.closing(ServedModels(store.models, catalog.feature_map.fingerprint, config.models.session_bytes))
+        )
+        listeners = Listeners(store, catalog, config.cache.max_ratings, models)
         tokens = PageTokens(store.secret("page tokens"))
         feedback = stack.enter_context(contextlib.closing(FeedbackService(store, catalog)))
         profiles = ProfileService(catalog, store, listeners, router)
