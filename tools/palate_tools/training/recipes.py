@@ -73,14 +73,16 @@ def load_recipes(
     found = sorted(scan(group=GROUP) if entry_points is None else entry_points, key=lambda each: each.name)
     refuse_duplicates(found, RECIPE)
     names = [each.name for each in found]
+    if not names:
+        raise ConfigError("no recipe is installed, so that nothing can be trained; pip install 'palate[train]'")
     refuse_unknown("training.options", options, names, RECIPE)
     refuse_unknown("training.allow", [one for one in allow if not fnmatch.filter(names, one)], names, RECIPE)
     allowed = [each for each in found if any(fnmatch.fnmatchcase(each.name, pattern) for pattern in allow)]
     loaded = [one for each in allowed if (one := _load(each, options.get(each.name))) is not None]
     if not loaded:
         raise ConfigError(
-            "no recipe can be used, so that nothing can be trained; install palate[train], or allow a recipe in "
-            "training.allow"
+            "no recipe can be used, so that nothing can be trained; the log says why each failed. Install "
+            "palate[train], or allow a recipe in training.allow"
         )
     return tuple(loaded)
 
