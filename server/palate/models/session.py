@@ -15,7 +15,8 @@ _BYTES_PER_BYTE: Final = 6
 """Memory of a session for each byte of its file: trees take 5.5, which is the most of the three families."""
 _BYTES_PER_SESSION: Final = 64 * 1024
 """Memory that a session takes in any case; measured as 40 to 60 KB."""
-_WARM_UP: Final = np.array([[0.0], [2.0], [-2.0]], dtype=np.float32).repeat(len(FEATURES), axis=1)
+_WARM_UP: Final = np.random.default_rng(0).normal(size=(16, len(FEATURES))).astype(np.float32)
+"""Rows as a catalog has them: normal scores."""
 
 
 class ServedModel:
