@@ -474,10 +474,12 @@ class ModelStoreSuite(OpenedStore):
             while not swapping.done():
                 before = store.header("ana")
                 pointers = store.models.pointers("ana")
-                artifacts = [store.models.artifact(pointer.version) for pointer in pointers.values()]
-                assert [pointer.sha256 for pointer in pointers.values()] == [
-                    sha256(artifact).hexdigest() for artifact in artifacts if artifact is not None
-                ]
+                for pointer in pointers.values():
+                    artifact = store.models.artifact(pointer.version)
+                    if artifact is None:  # so many swaps since that it is no longer kept
+                        assert pointer.version < serving(store)
+                    else:
+                        assert pointer.sha256 == sha256(artifact).hexdigest()
                 assert before is not None
                 assert bool(pointers) >= bool(before.models_revision)
             swapping.result()
