@@ -1,6 +1,7 @@
 """Boosted trees beside the network: for large histories."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 import lightgbm
@@ -87,6 +88,10 @@ class GbdtModel:
         self._network = network
         self._trees_share = trees_share
 
+    @cached_property
+    def _forest(self) -> Forest:
+        return Forest.of(self.booster)
+
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the log-odds of a like, float64 ``(n,)``."""
         trees = np.asarray(self.booster.predict(features, raw_score=True, num_threads=1), np.float64)
@@ -95,14 +100,14 @@ class GbdtModel:
     def to_onnx(self, slope: float, intercept: float) -> bytes:
         """Export both. ValueError when the trees cannot be exported exactly."""
         graph = Graph()
-        trees = Forest.of(self.booster).add_to(graph)
+        trees = self._forest.add_to(graph)
         weighted = graph.node("Mul", trees, graph.constant(self._trees_share))
         network = graph.node("Mul", self._network.add_to(graph), graph.constant(1 - self._trees_share))
         return graph.finish(graph.node("Add", weighted, network), slope, intercept)
 
     def boundaries(self) -> NDArray[np.float32]:
         """Return normal scores on both sides of every threshold."""
-        return Forest.of(self.booster).boundaries()
+        return self._forest.boundaries()
 
 
 class Gbdt:

@@ -1,8 +1,7 @@
 """Boosted trees as arrays: read from LightGBM, written to ONNX, and the places where they jump."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from lightgbm import Booster
@@ -18,19 +17,18 @@ _ZERO: Final = float(np.float32(1e-35))
 """``kZeroThreshold`` of LightGBM."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A node of a tree; a leaf has no feature."""
+_CATEGORICAL: Final = 1
+_MISSING: Final = 12
+"""Bits of LightGBM's ``decision_type``: a categorical split, and how it handles missing values."""
 
-    tree: int
-    feature: int
-    value: float
-    left: int
-    right: int
 
-    @property
-    def is_leaf(self) -> bool:
-        return self.feature < 0
+class _Tree(NamedTuple):
+    """One tree, as arrays that `Forest` explains."""
+
+    feature: NDArray[np.int64]
+    value: NDArray[np.float64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,15 +61,18 @@ class Forest:
             ValueError: For linear trees, categorical splits and handling of missing values, which would not be
                 exported exactly.
         """
-        nodes: list[_Node] = []
-        for number, tree in enumerate(booster.dump_model()["tree_info"]):
-            _append(nodes, number, tree["tree_structure"])
+        texts = booster.model_to_string().split("end of trees")[0].split("\nTree=")[1:]
+        trees: list[_Tree] = []
+        root = 0
+        for text in texts:
+            trees.append(_read(text, root))
+            root += len(trees[-1].feature)
         return cls(
-            tree=np.array([node.tree for node in nodes], np.int64),
-            feature=np.array([node.feature for node in nodes], np.int64),
-            value=np.array([node.value for node in nodes], np.float64),
-            left=np.array([node.left for node in nodes], np.int64),
-            right=np.array([node.right for node in nodes], np.int64),
+            tree=np.repeat(np.arange(len(trees)), [len(tree.feature) for tree in trees]),
+            feature=np.concatenate([tree.feature for tree in trees]),
+            value=np.concatenate([tree.value for tree in trees]),
+            left=np.concatenate([tree.left for tree in trees]),
+            right=np.concatenate([tree.right for tree in trees]),
         )
 
     def add_to(self, graph: Graph) -> str:
@@ -118,7 +119,6 @@ class Forest:
         """Return the least and the greatest features that reach each node, float32 ``(nodes, 9)`` each."""
         least = np.full((len(self.tree), len(FEATURES)), -np.inf, np.float32)
         greatest = np.full((len(self.tree), len(FEATURES)), np.inf, np.float32)
-        # Children stand behind their parents, so that each level follows from the one before.
         level = np.flatnonzero(np.diff(self.tree, prepend=-1) > 0)
         while len(level := level[self.feature[level] >= 0]):
             column, under = self.feature[level], _round_down(self.value[level])
@@ -131,30 +131,40 @@ class Forest:
         return least, greatest
 
 
-def _append(nodes: list[_Node], tree: int, structure: Mapping[str, Any]) -> int:
-    """Append a node with all below it and return its position."""
-    position = len(nodes)
-    if "split_feature" not in structure:
-        if "leaf_coeff" in structure:
-            raise ValueError("trees with linear leaves cannot be exported exactly: fit without linear_tree")
-        nodes.append(_Node(tree, -1, float(structure["leaf_value"]), 0, 0))
-        return position
-    if structure["decision_type"] != "<=":
+def _read(text: str, root: int) -> _Tree:
+    """Read a tree from LightGBM's text: its splits come first, then its leaves.
+
+    Children that are leaves have the numbers -1, -2 and so on.
+
+    Args:
+        text: Lines of the form ``name=values``.
+        root: Position that the first node will have.
+    """
+    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    if fields["is_linear"] != "0":
+        raise ValueError("trees with linear leaves cannot be exported exactly: fit without linear_tree")
+    leaves = np.array(fields["leaf_value"].split(), np.float64)
+    none, splits = np.zeros(len(leaves), np.int64), len(leaves) - 1
+    if splits == 0:
+        return _Tree(feature=none - 1, value=leaves, left=none, right=none)
+    decisions = np.array(fields["decision_type"].split(), np.int64)
+    if (decisions & _CATEGORICAL).any():
         raise ValueError("categorical splits cannot be exported exactly: give features as numbers")
-    if structure["missing_type"] != "None":
+    if (decisions & _MISSING).any():
         raise ValueError("splits on missing values cannot be exported exactly: fit with use_missing=False")
-    nodes.append(_Node(tree, -1, 0.0, 0, 0))
-    left = _append(nodes, tree, structure["left_child"])
-    right = _append(nodes, tree, structure["right_child"])
-    nodes[position] = _Node(tree, int(structure["split_feature"]), _threshold(structure["threshold"]), left, right)
-    return position
+    left, right = (np.array(fields[f"{side}_child"].split(), np.int64) for side in ("left", "right"))
+    return _Tree(
+        feature=np.concatenate([np.array(fields["split_feature"].split(), np.int64), none - 1]),
+        value=np.concatenate([_thresholds(np.array(fields["threshold"].split(), np.float64)), leaves]),
+        left=np.concatenate([root + np.where(left < 0, splits + ~left, left), none]),
+        right=np.concatenate([root + np.where(right < 0, splits + ~right, right), none]),
+    )
 
 
-def _threshold(value: float) -> float:
-    """Return the threshold that has the effect of LightGBM's, which takes numbers nearer to 0 than 1e-35 for 0."""
-    if -_ZERO <= value < 0:
-        return float(np.nextafter(-_ZERO, -np.inf))
-    return _ZERO if 0 <= value < _ZERO else float(value)
+def _thresholds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return thresholds that have the effect of LightGBM's, which takes numbers up to 1e-35 from 0 for 0."""
+    below, above = (values >= -_ZERO) & (values < 0), (values >= 0) & (values < _ZERO)
+    return np.select([below, above], [np.nextafter(-_ZERO, -np.inf), _ZERO], values)
 
 
 def _round_down(values: NDArray[np.float64]) -> NDArray[np.float32]:
