@@ -1,5 +1,6 @@
 """The examination of one listener: every recipe, the models in service and ranking, on the same folds."""
 
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,13 +28,13 @@ from palate_tools.training.workshop import Workshop
 
 __all__ = ["Candidate", "Examination", "InService", "TrainingFailed"]
 
-GAIN_OVER_RANKING: Final = 0.02
+GAIN_OVER_RANKING: Final = 0.03
 """What a model gains over ranking on other listeners, in nats a label; see docs/training.md."""
 
 GAIN_OVER_SERVING: Final = 0.005
 """What a model gains over the one before it, which has seen fewer labels."""
 
-GAIN_OVER_COMMON: Final = -0.02
+GAIN_OVER_COMMON: Final = -0.01
 """What a taste's own model gains over the common model: it must show that it is worth having."""
 
 _log = structlog.get_logger(__name__)
@@ -120,7 +121,8 @@ class Examination:
         config = workshop.config
         repeats = config.repeats if len(labels) < config.repeat_below else 1
         self._folds = make_folds(labels.liked, config.folds, repeats, self._seed)
-        strategy = workshop.without_models(labels.profile)
+        context = labels.context(np.arange(len(labels)), workshop.catalog)
+        strategy = workshop.without_models(labels.profile, labels.rows[labels.rows >= 0][:1], context)
         ranked = held_out_by_strategy(strategy, workshop.catalog, labels, self._folds)
         self._ranking = _Tried(ranked, fit_score_line(ranked, labels.liked, self._known))
         self._even = np.ones(len(labels))
@@ -209,7 +211,12 @@ class Examination:
         try:
             yield
         except Exception as error:  # third-party code may raise anything
-            _log.exception("recipe failed", recipe=recipe.name, user_id=self._labels.profile.user_id)
+            _log.error(
+                "recipe failed",
+                recipe=recipe.name,
+                user_id=self._labels.profile.user_id,
+                traceback=traceback.format_exc(),
+            )
             raise TrainingFailed(f"recipe {recipe.name!r} raised {type(error).__name__}: {error}") from error
 
     def _rival(self, name: str, tried: _Tried, prior_gain: float, asked: NDArray[np.float64]) -> Rival:
@@ -222,12 +229,18 @@ class Examination:
         """Judge the model in service by its recipe, fitted to those labels of the folds that the model has seen."""
         model = self._in_service.get(taste_id)
         recipe = self._workshop.recipes.get(model.recipe) if model is not None else None
-        if model is None or recipe is None:
+        if model is None or recipe is None or not self._teaches(model.labels_revision):
             return None
         try:
             return self._judge(self._try(recipe, weights, model.labels_revision), asked)
         except TrainingFailed:
             return None
+
+    def _teaches(self, seen: int) -> bool:
+        """Return whether the labels up to a revision are of both kinds in the training part of every fold."""
+        liked, usable = self._labels.liked, self._labels.revisions <= seen
+        trains = (train[usable[train]] for splits in self._folds.repeats for train, _ in splits)
+        return all(liked[train].any() and not liked[train].all() for train in trains)
 
     def _judge(self, tried: _Tried, asked: NDArray[np.float64]) -> Judged:
         return judge(tried.held_out, tried.line, self._labels.liked, asked)

@@ -1,5 +1,6 @@
 """Training many listeners at once, on this machine or on a cluster, through joblib."""
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,6 @@ def _train(job: Job) -> ListenerReport:
     except PalateError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - a defect must not take the others down
-        _log.exception("training failed", user_id=job.user_id)
+        _log.error("training failed", user_id=job.user_id, traceback=traceback.format_exc())
         reason = f"{type(error).__name__}: {error}"
     return ListenerReport(job.user_id, (TasteReport(job.user_id, "", Outcome.FAILED, reason, 0, 0),))

@@ -17,7 +17,7 @@ from palate_tools.training.crossval import Judged
 
 __all__ = ["PRIOR_LABELS", "Decision", "Rival", "best_recipe", "decide"]
 
-PRIOR_LABELS: Final = 20.0
+PRIOR_LABELS: Final = 100.0
 """How many of the listener's own labels the prior gain counts for."""
 
 

@@ -1,7 +1,7 @@
 """What training works with: catalog, store, the ladder and the recipes, opened as the configuration says."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from palate.config import Config, TrainingConfig
 from palate.errors import ConfigError
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.strategy.contract import Stage, Strategy
+from palate.strategy.contract import Context, Declined, Rows, Stage, Strategy
 from palate.strategy.registry import Registered, Registry
 from palate.tastes import Profile
 
@@ -48,11 +48,19 @@ class Workshop:
         rungs = reversed(self.ladder)
         return [self.recipes[rung.name] for rung in rungs if rung.name in self.recipes and _admits(rung, profile)]
 
-    def without_models(self, profile: Profile) -> Strategy:
-        """Return the strategy that would serve a profile if there were no models: ranking, unless it is too early."""
+    def without_models(self, profile: Profile, rows: Rows, context: Context) -> Strategy:
+        """Return the strategy that serves a listener without models: ranking, unless it is too early for it.
+
+        Args:
+            profile: The listener.
+            rows: Some tracks to try strategies on.
+            context: What a strategy is given, without models.
+        """
         for rung in reversed(self.ladder):
-            if rung.name not in self.recipes and _admits(rung, profile) and rung.strategy is not None:
-                return rung.strategy
+            if rung.strategy is not None and _admits(rung, profile):
+                with suppress(Declined):
+                    rung.strategy.score(profile, rows, context)
+                    return rung.strategy
         raise ConfigError("no strategy serves listeners without models; allow ranking in strategies.allow")
 
 
