@@ -16,7 +16,7 @@ from palate_strategies.recipes.labels import require_both_kinds, thinned
 from palate_strategies.recipes.onnx_graphs import Graph
 from palate_strategies.recipes.threads import single_threaded
 
-__all__ = ["Neural", "NeuralConfig", "NeuralModel", "Trunk", "trunk_of"]
+__all__ = ["Neural", "NeuralConfig", "NeuralModel", "Trunk", "columns_of", "trunk_of"]
 
 _EIGENVALUE_FLOOR = 1e-6
 """Relative to the greatest: what lies below is left out, as it would make the output weights huge."""
@@ -31,18 +31,22 @@ class NeuralConfig:
         width: Inverse square of a unit's width: it gives ``exp(-width * distance²)``. 1/9 is one over the number
             of features, whose normal scores have variance 1.
         variance: Prior variance of each output weight.
+        linear_variance: Prior variance of the weights that lead from the features straight to the output, as a
+            multiple of `variance`; 0 leaves them out.
         label_limit: To at most how many labels a model is fitted.
     """
 
     units: int = 256
     width: float = 1 / 9
     variance: float = 3.0
+    linear_variance: float = 0.003
     label_limit: int = 10_000
 
     def __post_init__(self) -> None:
         """Raise ValueError when a field holds what it must not."""
         require_between(self, "units", least=1)
         require_between(self, "width", "variance", least=1e-6)
+        require_between(self, "linear_variance", least=0)
         require_between(self, "label_limit", least=100)
 
 
@@ -96,17 +100,21 @@ class NeuralModel:
 
     Args:
         trunk: Its hidden layer.
-        output: Its output layer, over the whitened units.
+        linear: Factor of the features beside the units.
+        output: Its output layer, over the columns that `columns_of` returns.
     """
 
-    def __init__(self, trunk: Trunk, output: LogisticRegression) -> None:
+    def __init__(self, trunk: Trunk, linear: float, output: LogisticRegression) -> None:
         self._trunk = trunk
-        self._weights: NDArray[np.float64] = trunk.whitening @ output.coef_[0]
+        straight, whitened = np.split(output.coef_[0], [len(FEATURES)])
+        self._straight: NDArray[np.float64] = linear * straight
+        self._weights: NDArray[np.float64] = trunk.whitening @ whitened
         self._bias = float(output.intercept_[0])
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the log-odds of a like, float64 ``(n,)``."""
-        values: NDArray[np.float64] = self._trunk.units(features) @ self._weights + self._bias
+        values: NDArray[np.float64] = self._trunk.units(features) @ self._weights
+        values += features.astype(np.float64) @ self._straight + self._bias
         return values
 
     def add_to(self, graph: Graph) -> str:
@@ -121,7 +129,9 @@ class NeuralModel:
         summed = graph.node("MatMul", graph.node("Exp", towards), graph.constant(weights))
         squared = graph.row_sums(graph.node("Mul", graph.features, graph.features))
         common = graph.node("Exp", graph.node("Mul", squared, graph.constant(-width)))
-        return graph.node("Add", graph.node("Mul", summed, common), graph.constant(self._bias))
+        straight = graph.node("MatMul", graph.features, graph.constant(self._straight))
+        biased = graph.node("Add", straight, graph.constant(self._bias))
+        return graph.node("Add", graph.node("Mul", summed, common), biased)
 
     def to_onnx(self, slope: float, intercept: float) -> bytes:
         """Export the network."""
@@ -137,7 +147,8 @@ class Neural:
     """Fits networks: Gaussian units (Broomhead and Lowe, 1988) and a penalised logistic output layer.
 
     The hidden layer comes from the catalog and is the same for all listeners; only the output layer is trained,
-    which has a single optimum and needs few labels.
+    which has a single optimum and needs few labels. The features lead to the output directly as well, under a
+    narrow prior: likings that go one way are learnt sooner, and go on where no unit stands.
 
     Args:
         config: The network's size and penalty.
@@ -154,9 +165,18 @@ class Neural:
         require_both_kinds(dataset)
         dataset = thinned(dataset, self._config.label_limit, seed)
         trunk = trunk_of(dataset.background, self._config.units, self._config.width)
+        linear = self._config.linear_variance**0.5
         output = LogisticRegression(C=self._config.variance, max_iter=1000)
-        output.fit(trunk.units(dataset.features) @ trunk.whitening, dataset.labels, dataset.weights)
-        return NeuralModel(trunk, output)
+        output.fit(columns_of(trunk, linear, dataset.features), dataset.labels, dataset.weights)
+        return NeuralModel(trunk, linear, output)
+
+
+def columns_of(trunk: Trunk, linear: float, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return what the output layer takes: the features times a factor, and the whitened units.
+
+    A factor c is the same as a prior variance of c² (of that of the whitened units) on the features' weights.
+    """
+    return np.hstack([linear * features.astype(np.float64), trunk.units(features) @ trunk.whitening])
 
 
 def _gaussian(rows: NDArray[np.float64], centres: NDArray[np.float64], width: float) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ def run(model: bytes, output: str, features: NDArray[np.float32]) -> NDArray[np.
 
 
 def test_lightgbm_thresholds_trap() -> None:
-    """Features of three decimals sit on thresholds: the general conversion errs on hundreds of 40,000 rows, ours on none.
+    """Features of three decimals sit on thresholds: the general conversion errs on many rows, ours on none.
 
     LightGBM splits midway between labels, where other tracks are; the general conversion rounds that to float32.
     """

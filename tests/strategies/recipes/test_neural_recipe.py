@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from palate.testing.recipe import RecipeSuite, make_dataset
-from palate_strategies.recipes.neural import Neural, NeuralConfig, NeuralModel, trunk_of
+from palate_strategies.recipes.neural import Neural, NeuralConfig, NeuralModel, columns_of, trunk_of
 from sklearn.linear_model import LogisticRegression
 
 
@@ -41,9 +41,17 @@ def test_folded_weights_are_those_of_the_regression() -> None:
     """The model says what scikit-learn's regression says of whitened units."""
     dataset = make_dataset(100)
     trunk = trunk_of(dataset.background, 256, 1 / 9)
-    output = LogisticRegression(C=3, max_iter=1000).fit(trunk.units(dataset.features) @ trunk.whitening, dataset.labels)
-    expected = output.decision_function(trunk.units(dataset.background) @ trunk.whitening)
-    assert pytest.approx(expected, abs=1e-9) == NeuralModel(trunk, output).logits(dataset.background)
+    output = LogisticRegression(C=3, max_iter=1000).fit(columns_of(trunk, 0.1, dataset.features), dataset.labels)
+    expected = output.decision_function(columns_of(trunk, 0.1, dataset.background))
+    assert pytest.approx(expected, abs=1e-9) == NeuralModel(trunk, 0.1, output).logits(dataset.background)
+
+
+def test_likings_go_on_where_no_unit_stands() -> None:
+    """Far away from all tracks, who likes danceable tracks still gets the more danceable one first."""
+    dataset = make_dataset(200)
+    fitted = Neural(NeuralConfig()).fit(replace(dataset, labels=dataset.features[:, 0] > 0), 0)
+    near, far = fitted.logits(np.array([[30, *[0] * 8], [40, *[0] * 8]], np.float32))
+    assert far > near
 
 
 def test_an_empty_background_is_refused() -> None:
