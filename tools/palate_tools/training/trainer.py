@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from palate.errors import NotFound, StoreUnavailable
 from palate.store.model_contract import ModelStore
+from palate_strategies.recipes.threads import single_threaded
 
 from palate_tools.training.examination import Candidate, Examination, InService, TrainingFailed
 from palate_tools.training.labels import Labels, read_profile
@@ -18,6 +19,7 @@ __all__ = ["train_listener"]
 COMMON = ""
 
 
+@single_threaded
 def train_listener(
     workshop: Workshop,
     user_id: str,
