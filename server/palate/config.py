@@ -119,7 +119,7 @@ class TrainingConfig(_Table):
     """Likes from which a taste gets a model of its own."""
     taste_min_dislikes: Annotated[int, Field(ge=2)] = 8
     """Dislikes from which a taste gets a model of its own."""
-    other_weight: Annotated[float, Field(ge=0, le=1)] = 0.3
+    other_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
     """What a label of another taste counts for in the model of a taste."""
     max_labels: Annotated[int, Field(ge=100)] = 10_000
     """Labels that a model is trained on, the latest ones."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.config import Config, load_config
 from palate.service.feedback import Feedback, FeedbackService
@@ -37,7 +38,7 @@ def store(config: Config) -> Iterator[Store]:
 def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
     """Return a function that records what a listener thinks of some tracks of the given clusters.
 
-    They like the energetic ones; `contrary` ones like the others, and `share` of the verdicts are drawn by chance.
+    They like the energetic ones, of the `contrary` clusters the others; `chance` is the share of turned verdicts.
     """
     rated: set[tuple[str, int]] = set()
     with closing(FeedbackService(store, catalog)) as service:
@@ -52,11 +53,10 @@ def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
         ) -> None:
             generator = np.random.default_rng(1)
             named = clusters or ("electronica", "techno-trance")
-            numbers = [catalog.cluster_number(cluster) for cluster in named + contrary]
-            drawn = generator.permutation(np.flatnonzero(np.isin(catalog.cluster, numbers))).tolist()
+            drawn = generator.permutation(np.flatnonzero(_of(catalog, named + contrary))).tolist()
             rows = np.array([row for row in drawn if (user_id, row) not in rated][:count])
             rated.update((user_id, row) for row in rows.tolist())
-            turned = np.isin(catalog.cluster[rows], [catalog.cluster_number(cluster) for cluster in contrary])
+            turned = _of(catalog, contrary)[rows]
             energy = catalog.normalized[rows, 1]
             middle = np.where(turned, np.median(energy[turned]) if turned.any() else 0, np.median(energy[~turned]))
             liked = ((energy > middle) ^ turned) ^ (generator.random(len(rows)) < chance)
@@ -79,3 +79,10 @@ def workshop(config: Config, store: Store) -> Iterator[OpenWorkshop]:  # noqa: A
             return stack.enter_context(open_workshop(config.model_copy(update={"training": training})))
 
         yield enter
+
+
+def _of(catalog: Catalog, clusters: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Return which tracks belong to some clusters."""
+    numbers = [number for number, cluster in enumerate(catalog.clusters) if cluster.cluster_id in clusters]
+    belongs: NDArray[np.bool_] = np.isin(catalog.cluster, numbers)
+    return belongs

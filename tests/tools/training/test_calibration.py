@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from palate_tools.training.calibration import Line, fit_line, fit_score_line, log_losses
 from scipy.special import expit
 
 
-def labels_of(logits: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def labels_of(logits: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Draw labels with the probabilities that log-odds say."""
-    return np.random.default_rng(0).random(len(logits)) < expit(logits)
+    liked: NDArray[np.bool_] = np.random.default_rng(0).random(len(logits)) < expit(logits)
+    return liked
 
 
 def test_overconfident_log_odds_are_brought_to_what_the_labels_show() -> None:

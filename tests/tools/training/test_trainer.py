@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from palate.config import Config, StoreConfig
 from palate.errors import NotFound
-from palate.models.recipe import Dataset, FittedModel
+from palate.models.recipe import Dataset, FittedModel, Recipe
 from palate.models.session import ServedModel
 from palate.store.contract import Store
 from palate.store.model_contract import ModelState
-from palate_strategies.recipes.logistic import Logistic, LogisticConfig
+from palate_strategies.recipes.logistic import Logistic, LogisticConfig, LogisticModel
 from palate_tools.training import publishing
 from palate_tools.training.report import Outcome, TasteReport
 from palate_tools.training.trainer import train_listener
@@ -32,17 +32,22 @@ class Broken(Logistic):
 
     config_type: ClassVar[type[Any]] = LogisticConfig
 
-    def fit(self, dataset: Dataset, seed: int) -> FittedModel:  # noqa: ARG002 - the contract's signature
+    def fit(self, dataset: Dataset, seed: int) -> LogisticModel:  # noqa: ARG002 - the contract's signature
         """Fail."""
         raise ZeroDivisionError("not today")
 
 
-class Untrue(Logistic):
+class Untrue:
     """A recipe whose export is not what it fitted."""
+
+    config_type: ClassVar[type[Any]] = LogisticConfig
+
+    def __init__(self, config: LogisticConfig) -> None:
+        self._recipe = Logistic(config)
 
     def fit(self, dataset: Dataset, seed: int) -> FittedModel:
         """Return a model that exports another one."""
-        return _Untrue(super().fit(dataset, seed))
+        return _Untrue(self._recipe.fit(dataset, seed))
 
 
 class _Untrue:
@@ -59,7 +64,7 @@ class _Untrue:
         return self._fitted.boundaries()
 
 
-def with_recipe(workshop: Workshop, recipe: Logistic) -> Workshop:
+def with_recipe(workshop: Workshop, recipe: Recipe) -> Workshop:
     """Put another recipe in the place of logistic regression."""
     return replace(workshop, recipes={"logistic": replace(workshop.recipes["logistic"], recipe=recipe)})
 
@@ -136,8 +141,9 @@ def test_a_taste_against_the_others_gets_a_model_of_its_own(
 ) -> None:
     """Where the common model is wrong about a taste, its own model serves it."""
     tell("ana", 400, contrary=CONTRARY)
-    outcomes = {report.taste_id: report.outcome for report in train(workshop())}
-    assert Outcome.PUBLISHED is outcomes[CONTRARY[0]]
+    reports = {report.taste_id: report for report in train(workshop(other_weight=0))}
+    assert Outcome.PUBLISHED is reports[CONTRARY[0]].outcome
+    assert reports[CONTRARY[0]].model.auc > reports[""].model.auc
     assert CONTRARY[0] in store.models.pointers("ana")
 
 
@@ -170,7 +176,7 @@ def test_verdicts_by_chance_leave_ranking_in_service(
     tell("ana", 250)
 
     class Wild(Logistic):
-        def fit(self, dataset: Dataset, seed: int) -> FittedModel:
+        def fit(self, dataset: Dataset, seed: int) -> LogisticModel:
             """Fit to labels that nobody gave."""
             drawn = np.random.default_rng(len(dataset.labels)).random(len(dataset.labels)) < 0.5
             return super().fit(replace(dataset, labels=drawn), seed)
@@ -216,7 +222,7 @@ def test_a_model_that_does_worse_than_ranking_by_now_is_withdrawn(
     tell("ana", 200)
 
     class Contrary(Logistic):
-        def fit(self, dataset: Dataset, seed: int) -> FittedModel:
+        def fit(self, dataset: Dataset, seed: int) -> LogisticModel:
             return super().fit(replace(dataset, labels=~dataset.labels), seed)
 
     report = train(with_recipe(sound, Contrary(LogisticConfig())))[0]

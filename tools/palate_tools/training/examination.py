@@ -24,6 +24,7 @@ from palate_tools.training.crossval import (
 from palate_tools.training.gate import Decision, Rival, best_recipe, decide
 from palate_tools.training.labels import Labels
 from palate_tools.training.recipes import LoadedRecipe
+from palate_tools.training.screening import correction_gain
 from palate_tools.training.workshop import Workshop
 
 __all__ = ["Candidate", "Examination", "InService", "TrainingFailed"]
@@ -133,6 +134,18 @@ class Examination:
         recipe = self._choose(self._known)
         return self._candidate("", recipe, self._tried[recipe], self._even, self._known, [])
 
+    def agrees(self, taste_id: str, common: Candidate) -> bool:
+        """Return whether the common model serves a taste so well that one of its own need not be tried.
+
+        It does where it is in service, no own model is, and a correction for the taste would gain nothing.
+        """
+        if taste_id in self._in_service or not self._common_serves(common):
+            return False
+        own = (self._labels.tastes == taste_id) & (self._known > 0)
+        tried = self._tried[common.recipe.name]
+        logits = tried.line(tried.held_out.mean(axis=0))
+        return correction_gain(logits[own], self._labels.features[own], self._labels.liked[own], self._seed) <= 0
+
     def own(self, taste_id: str, common: Candidate) -> Candidate:
         """Examine a taste's own model, in which the labels of other tastes count for less.
 
@@ -144,9 +157,11 @@ class Examination:
         weights = np.where(own, 1.0, self._workshop.config.other_weight)
         recipe = self._choose(asked)
         tried = self._try(self._workshop.recipes[recipe], weights)
-        common_serves = common.decision.publish or ("" in self._in_service and not common.withdraw)
         rival = self._rival("the common model", self._tried[common.recipe.name], GAIN_OVER_COMMON, asked)
-        return self._candidate(taste_id, recipe, tried, weights, asked, [rival] if common_serves else [])
+        return self._candidate(taste_id, recipe, tried, weights, asked, [rival] if self._common_serves(common) else [])
+
+    def _common_serves(self, common: Candidate) -> bool:
+        return common.decision.publish or ("" in self._in_service and not common.withdraw)
 
     def fit(self, candidate: Candidate) -> tuple[FittedModel, int]:
         """Fit a candidate to all labels; return it and how many they are."""

@@ -14,6 +14,7 @@ class Outcome(enum.StrEnum):
     KEPT_OUT = "kept out"
     WITHDRAWN = "withdrawn"
     FAILED = "failed"
+    COMMON = "common model"
     LOCKED_OUT = "locked out"
 
 

@@ -111,6 +111,8 @@ class _Training:
                 f"{config.taste_min_dislikes}, until then the common model serves"
             )
             return self.report(taste_id, Outcome.LOCKED_OUT, reason)
+        if examination.agrees(taste_id, common):
+            return self.report(taste_id, Outcome.COMMON, "its labels say nothing that the common model does not know")
         try:
             candidate = examination.own(taste_id, common)
         except TrainingFailed as error:
