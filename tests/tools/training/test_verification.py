@@ -69,7 +69,7 @@ def test_the_worst_row_is_in_the_message(trees: FittedModel) -> None:
     worst = int(np.abs(native - exported).argmax())
     message = str(caught.value)
     assert f"at row {worst} of the catalog" in message
-    assert f"native {native[worst]:.4f}" in message
+    assert f"native {native[worst]:.9f}" in message
     assert str([float(value) for value in CATALOG[worst]]) in message
 
 
