@@ -21,6 +21,10 @@ PRIOR_LABELS: Final = 100.0
 """How many of the listener's own labels the prior gain counts for."""
 
 
+GAIN_OF_PREFERRED: Final = 0.02
+"""How much better than the others the preferred recipe is expected to be, in nats a label."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rival:
     """What a model must beat.
@@ -47,8 +51,8 @@ class Decision:
 def best_recipe(candidates: Mapping[str, Judged], weights: NDArray[np.float64]) -> str:
     """Choose among recipes by their held-out loss.
 
-    The first one stands unless another has a lower loss by more than one standard error of the difference, so
-    that noise on few labels does not choose.
+    The first one stands unless another's gain over it, summed over the labels, is above `PRIOR_LABELS` times
+    `GAIN_OF_PREFERRED` and above one standard error, so that noise on few labels does not choose.
 
     Args:
         candidates: By name, the one to prefer first; at least one.
@@ -58,10 +62,10 @@ def best_recipe(candidates: Mapping[str, Judged], weights: NDArray[np.float64]) 
         The one-standard-error rule: Breiman et al., *Classification and Regression Trees*, 1984, section 3.4.3.
     """
     preferred, *others = candidates
-    best, largest = preferred, 0.0
+    best, largest = preferred, PRIOR_LABELS * GAIN_OF_PREFERRED
     for name in others:
-        gain, error = _mean_gain(candidates[name], candidates[preferred], weights)
-        if gain > error and gain > largest:
+        gain, error = _gain(candidates[name], candidates[preferred], weights)
+        if gain > max(error, largest):
             best, largest = name, gain
     return best
 
@@ -73,20 +77,17 @@ def decide(model: Judged, rivals: Sequence[Rival], weights: NDArray[np.float64])
     ``sum(weight * (loss of the rival - loss of the model)) + PRIOR_LABELS * prior_gain > 0``.
     """
     for rival in rivals:
-        gain = float(weights @ (rival.judged.losses - model.losses))
+        gain, _ = _gain(model, rival.judged, weights)
         if not gain + PRIOR_LABELS * rival.prior_gain > 0:
             return Decision(publish=False, reason=_lost(model, rival))
     return Decision(publish=True, reason="")
 
 
-def _mean_gain(model: Judged, other: Judged, weights: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the mean gain over another in nats a label, and its standard error."""
+def _gain(model: Judged, other: Judged, weights: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the gain over another, summed over the labels, in nats, and its standard error."""
     gains = other.losses - model.losses
-    total = weights.sum()
-    mean = float(weights @ gains / total)
-    variance = float(weights @ np.square(gains - mean) / total)
-    effective = total**2 / float(weights @ weights)
-    return mean, math.sqrt(variance / effective)
+    deviations = gains - np.average(gains, weights=weights)
+    return float(weights @ gains), math.sqrt(float(np.square(weights) @ np.square(deviations)))
 
 
 def _lost(model: Judged, rival: Rival) -> str:
