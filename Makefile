@@ -52,5 +52,5 @@ clean: ## Remove what the other targets made
 	@touch $@
 
 .venv/developing: .venv/serving
-	$(BIN)/pip install -q -e . --group dev
+	$(BIN)/pip install -q -e '.[train]' --group dev
 	@touch $@

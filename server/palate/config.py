@@ -30,10 +30,12 @@ __all__ = [
     "Config",
     "LadderConfig",
     "LogConfig",
+    "ModelsConfig",
     "ServerConfig",
     "StoreConfig",
     "StrategiesConfig",
     "TokenConfig",
+    "TrainingConfig",
     "load_config",
 ]
 
@@ -112,6 +114,39 @@ class LadderConfig(_Table):
     """The profile's number of rated tracks."""
 
 
+class TrainingConfig(_Table):
+    """Table ``[training]``: when and how `palate train` trains. The server reads none of it."""
+
+    interactions: Annotated[int, Field(ge=1)] = 10
+    """A listener is due once so many events came after the last run."""
+    min_labels: Annotated[int, Field(ge=4)] = 10
+    """Labels from which a listener's models are trained."""
+    min_of_each: Annotated[int, Field(ge=2)] = 3
+    """Likes, and dislikes, from which a listener's models are trained."""
+    taste_min_likes: Annotated[int, Field(ge=2)] = 8
+    """Likes from which a taste gets a model of its own."""
+    taste_min_dislikes: Annotated[int, Field(ge=2)] = 8
+    """Dislikes from which a taste gets a model of its own."""
+    other_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """What a label of another taste counts for in the model of a taste."""
+    max_labels: Annotated[int, Field(ge=100)] = 10_000
+    """Labels that a model is trained on, the latest ones."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Folds of the cross-validation."""
+    repeats: Annotated[int, Field(ge=1)] = 3
+    """How often it is repeated where labels are few."""
+    repeat_below: Annotated[int, Field(ge=0)] = 200
+    """With so many labels or more the cross-validation is not repeated."""
+    background: Annotated[int, Field(ge=0)] = 20_000
+    """Tracks of the catalog that recipes may look at."""
+    other_listeners: Annotated[int, Field(ge=0)] = 500
+    """Of how many other listeners the common direction is taken; 0 trains each listener on their own labels alone."""
+    allow: tuple[str, ...] = ("*",)
+    """Names of the recipes that may be loaded; ``*`` stands for all that are installed."""
+    options: Mapping[str, Mapping[str, Any]] = {}
+    """A table for each recipe with its own options, such as ``[training.options.gbdt]``."""
+
+
 class CacheConfig(_Table):
     """Table ``[cache]``: what one worker keeps in memory."""
 
@@ -124,6 +159,13 @@ class CacheConfig(_Table):
     def max_slates(self) -> int:
         """`slate_bytes`, by the name that `palate.serve` reads."""
         return self.slate_bytes
+
+
+class ModelsConfig(_Table):
+    """Table ``[models]``: the models of tastes that one worker has loaded."""
+
+    session_bytes: Annotated[int, Field(ge=0)] = 268_435_456
+    """Memory for loaded models; one takes about six times its file and 64 kilobytes."""
 
 
 class TokenConfig(_Table):
@@ -163,7 +205,9 @@ class Config(_Table):
     store: StoreConfig = StoreConfig()
     strategies: StrategiesConfig = StrategiesConfig()
     ladder: Mapping[str, LadderConfig] = {}
+    training: TrainingConfig = TrainingConfig()
     cache: CacheConfig = CacheConfig()
+    models: ModelsConfig = ModelsConfig()
     auth: AuthConfig = AuthConfig()
     log: LogConfig = LogConfig()
 

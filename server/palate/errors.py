@@ -56,10 +56,11 @@ class NotFound(PalateError):
         kind: What was looked for: ``"track"``, ``"strategy"``, ``"profile"``, ``"taste"``, ``"feedback"``
             or ``"model"``.
         name: The name that was not found.
+        why: The rest of a sentence that begins with kind and name, where "there is no" would not say enough.
     """
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"there is no {kind} {name!r}")
+    def __init__(self, kind: str, name: str, why: str = "") -> None:
+        super().__init__(f"{kind} {name!r} {why}" if why else f"there is no {kind} {name!r}")
         self.kind = kind
         self.name = name
 

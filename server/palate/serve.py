@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from palate.catalog.snapshot import Catalog
 from palate.config import Config
 from palate.errors import ConfigError
+from palate.models.serving import ServedModels
 from palate.rpc.calls import CallInterceptor
 from palate.rpc.catalog import CatalogServicer
 from palate.rpc.feedback import FeedbackServicer
@@ -22,6 +23,7 @@ from palate.rpc.recommendation import RecommendationServicer
 from palate.rpc.strategy import StrategyServicer
 from palate.service.feedback import FeedbackService
 from palate.service.listeners import Listeners
+from palate.service.models import ModelService
 from palate.service.paging import PageTokens
 from palate.service.profiles import ProfileService
 from palate.service.recommend import RecommendationService
@@ -125,7 +127,10 @@ class Server:
         self._router = router = Router(
             registry, attempts, config.strategies.timeout_seconds, max_abandoned=_THREADS_PER_STRATEGY
         )
-        listeners = Listeners(store, catalog, config.cache.max_ratings)
+        models = stack.enter_context(
+            contextlib.closing(ServedModels(store.models, catalog.feature_map.fingerprint, config.models.session_bytes))
+        )
+        listeners = Listeners(store, catalog, config.cache.max_ratings, models)
         tokens = PageTokens(store.secret("page tokens"))
         feedback = stack.enter_context(contextlib.closing(FeedbackService(store, catalog)))
         profiles = ProfileService(catalog, store, listeners, router)
@@ -137,7 +142,9 @@ class Server:
         profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(profiles, feedback, threads), server)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog, tokens, threads), server)
         strategy_pb2_grpc.add_StrategyServiceServicer_to_server(StrategyServicer(registry), server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelServicer(ModelService(store.models, tokens), threads), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         _log.info("assembled", catalog=catalog.version, tracks=len(catalog), strategies=registry.names())

@@ -10,7 +10,6 @@ Source:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,6 @@ from palate_strategies.config import FallbackConfig
 from palate_strategies.scoring import TasteScorer, choices_for, judge, lesser_known, popularity_choice
 
 __all__ = ["explore"]
-
-_EXPLORES_FROM: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ def explore(
     generator = np.random.default_rng(request.seed)
     sources = _sources(config, strong, others, context.catalog)
     propensities: dict[int, float] = {}
-    while sources and len(propensities) < _slots(config.exploration, request.limit):
+    while sources and len(propensities) < _slots(config, request.limit):
         position, chance = draw(generator, [source.weight for source in sources])
         rows, claims = _pool(config, sources[position], builder, context.catalog)
         if len(rows) == 0:
@@ -76,10 +73,10 @@ def explore(
     return _choices(propensities, [*strong, *others], context)
 
 
-def _slots(share: float, limit: int) -> int:
-    """Return how many slots are explored: the share, rounded, and at least one from five slots on."""
-    least = 1 if share > 0 and limit >= _EXPLORES_FROM else 0
-    return max(round(share * limit), least)
+def _slots(config: FallbackConfig, limit: int) -> int:
+    """Return how many slots are explored: the share, rounded, and at least one from `explores_from` slots on."""
+    least = 1 if config.exploration > 0 and limit >= config.explores_from else 0
+    return max(round(config.exploration * limit), least)
 
 
 def _sources(

@@ -147,6 +147,8 @@ def deal_among(
     context: Context,
     order: Order,
     slots: int,
+    *,
+    evenly: bool = False,
 ) -> list[tuple[TasteScorer, int]]:
     """Share slots of a slate among tastes in proportion to their confidence, at least one slot each.
 
@@ -161,6 +163,7 @@ def deal_among(
         context: The catalog, and what is rated.
         order: Puts a taste's candidates in order.
         slots: How many slots to share, at most the builder's room.
+        evenly: Whether all tastes count as equally confident.
 
     Returns:
         The chosen rows, each with the scorer of its taste, in the order to show them.
@@ -169,7 +172,7 @@ def deal_among(
         Steck, *Calibrated recommendations*, RecSys 2018, for slates that keep the proportions of a
         listener's interests; Balinski and Young, *Fair Representation*, 1982, for the divisors.
     """
-    weights = [scorer.taste.confidence for scorer in scorers]
+    weights = [1.0 if evenly else scorer.taste.confidence for scorer in scorers]
     if slots < len(scorers):
         shown = shown_by_cluster(request, context)
         weights = [

@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 from palate_strategies.cold_start import ColdStart
 from palate_strategies.fallback import Fallback
+from palate_strategies.gbdt import Gbdt
+from palate_strategies.logistic import Logistic
+from palate_strategies.model_rung import ModelRung
+from palate_strategies.neural import Neural
 from palate_strategies.ranking import Ranking
 
 PAGE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text(encoding="utf-8")
 DEFAULTS = {"feature_weights": "nine times 1.0"}
 
 
-@pytest.mark.parametrize("strategy", [ColdStart, Fallback, Ranking])
-def test_every_option_is_documented_with_its_default(strategy: type[ColdStart | Fallback | Ranking]) -> None:
+@pytest.mark.parametrize("strategy", [ColdStart, Fallback, Ranking, ModelRung])
+def test_every_option_is_documented_with_its_default(
+    strategy: type[ColdStart | Fallback | Ranking | ModelRung],
+) -> None:
     """An operator finds each option and what it is unless set."""
     missing = [
         field.name
@@ -23,8 +29,8 @@ def test_every_option_is_documented_with_its_default(strategy: type[ColdStart | 
     assert [] == missing
 
 
-@pytest.mark.parametrize("strategy", [Fallback, Ranking])
-def test_the_stages_are_documented(strategy: type[Fallback | Ranking]) -> None:
+@pytest.mark.parametrize("strategy", [Fallback, Ranking, Logistic, Neural, Gbdt])
+def test_the_stages_are_documented(strategy: type[Fallback | Ranking | ModelRung]) -> None:
     """The table says from where on each strategy applies."""
     stage = strategy.stage
     assert stage is not None

@@ -33,6 +33,9 @@ _COMMANDS: Final = {
     "health": _Command("palate_tools.browsing:health", "Show whether the server takes calls."),
     "catalog": _Command("palate_tools.catalog.commands:catalog", "Build, describe and synthesise catalogs."),
     "profiles": _Command("palate_tools.profiles:profiles", "Rebuild profiles from the feedback log."),
+    "train": _Command("palate_tools.training.commands:train", "Train the models of listeners who are due."),
+    "models": _Command("palate_tools.models:models", "List, export, roll back and pin models."),
+    "evaluate": _Command("palate_tools.evaluation.commands:evaluate", "Measure palate on real labels."),
     "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }

@@ -234,10 +234,14 @@ class Client:
         """Return one model."""
         return self._call(self._model.GetModel, model_pb2.GetModelRequest(model_version=model_version))
 
+    def export_model(self, model_version: str) -> model_pb2.ExportModelResponse:
+        """Return the ONNX file of a model."""
+        return self._call(self._model.ExportModel, model_pb2.ExportModelRequest(model_version=model_version))
+
     def rollback_model(
         self, user_id: str, taste_id: str, *, model_version: str = ""
     ) -> model_pb2.RollbackModelResponse:
-        """Put an earlier model of a taste back in service."""
+        """Put an earlier model of a taste, or with an empty `taste_id` of the common model, back in service."""
         request = model_pb2.RollbackModelRequest(user_id=user_id, taste_id=taste_id, model_version=model_version)
         return self._call(self._model.RollbackModel, request)
 

@@ -9,19 +9,22 @@ from palate.catalog.snapshot import Catalog
 from palate.catalog.tracks import FEATURES, Track
 from palate.service.profiles import ProfileView, TasteView
 from palate.service.recommend import Ranking, Recommendation
+from palate.store.model_contract import ModelRecord, TrainingRun
 from palate.strategy.contract import Choice
 from palate.strategy.reasons import sentence
 from palate.strategy.registry import Registered
 from palate.tastes import Event
-from palate.v1 import catalog_pb2, profile_pb2, recommendation_pb2, strategy_pb2
+from palate.v1 import catalog_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2
 
 __all__ = [
     "event_message",
+    "model_message",
     "profile_message",
     "rank_response",
     "recommend_response",
     "strategy_message",
     "track_message",
+    "training_run_message",
 ]
 
 
@@ -105,8 +108,6 @@ def profile_message(view: ProfileView) -> profile_pb2.Profile:
 
 def event_message(event: Event) -> profile_pb2.FeedbackEvent:
     """Convert a line of the feedback log."""
-    time = Timestamp()
-    time.FromMicroseconds(event.recorded_at)
     return profile_pb2.FeedbackEvent(
         revision=event.revision,
         kind=profile_pb2.FeedbackKind.ValueType(event.kind),
@@ -114,9 +115,48 @@ def event_message(event: Event) -> profile_pb2.FeedbackEvent:
         taste_id=event.taste_id,
         request_id=event.request_id,
         recommendation_id=event.recommendation_id,
-        record_time=time,
+        record_time=_timestamp(event.recorded_at),
         features=_features_message(event.evidence.features) if event.evidence else None,
         genres=event.evidence.genres if event.evidence else (),
+    )
+
+
+def model_message(record: ModelRecord) -> model_pb2.Model:
+    """Convert what is known of a model."""
+    return model_pb2.Model(
+        model_version=record.version,
+        user_id=record.user_id,
+        taste_id=record.taste_id,
+        recipe=record.recipe,
+        state=model_pb2.ModelState.ValueType(record.state),
+        reason=record.reason,
+        metrics=[
+            model_pb2.Metric(
+                name=metric.name,
+                value=metric.value,
+                ranking_value=metric.ranking_value,
+                serving_value=metric.serving_value,
+            )
+            for metric in record.metrics
+        ],
+        label_count=record.label_count,
+        size_bytes=record.size_bytes,
+        sha256=record.sha256,
+        create_time=_timestamp(record.created_at),
+        pinned=record.pinned,
+    )
+
+
+def training_run_message(run: TrainingRun) -> model_pb2.TrainingRun:
+    """Convert a run of the trainer."""
+    return model_pb2.TrainingRun(
+        training_run_id=run.run_id,
+        user_id=run.user_id,
+        taste_id=run.taste_id,
+        model_version=run.model_version,
+        reason=run.reason,
+        start_time=_timestamp(run.started_at),
+        end_time=_timestamp(run.ended_at),
     )
 
 
@@ -133,6 +173,12 @@ def strategy_message(registered: Registered) -> strategy_pb2.Strategy:
         min_interactions=stage.min_interactions if stage else 0,
         reason=registered.reason,
     )
+
+
+def _timestamp(microseconds: int) -> Timestamp:
+    time = Timestamp()
+    time.FromMicroseconds(microseconds)
+    return time
 
 
 def _fill_reason(

@@ -1,15 +1,22 @@
 """ModelService."""
 
-from palate.errors import InvalidField, NotFound
+from concurrent.futures import Executor
+
+from palate.rpc.convert import model_message, training_run_message
 from palate.rpc.fields import identifier, optional_identifier, page_size
-from palate.rpc.threads import CallContext
+from palate.rpc.threads import CallContext, in_thread
+from palate.service.models import ModelService
 from palate.v1 import model_pb2, model_pb2_grpc
 
 __all__ = ["ModelServicer"]
 
 
 class ModelServicer(model_pb2_grpc.ModelServiceServicer):
-    """Looks after the models. No recipe makes any yet, so that lists are empty and names are not found."""
+    """Looks after the models."""
+
+    def __init__(self, models: ModelService, executor: Executor) -> None:
+        self._models = models
+        self._executor = executor
 
     async def ListModels(
         self,
@@ -17,10 +24,13 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         context: CallContext,
     ) -> model_pb2.ListModelsResponse:
         """List models."""
-        optional_identifier("user_id", request.user_id)
-        optional_identifier("taste_id", request.taste_id)
-        _first_page(request.page_size, request.page_token)
-        return model_pb2.ListModelsResponse()
+        user_id = optional_identifier("user_id", request.user_id)
+        taste_id = optional_identifier("taste_id", request.taste_id)
+        size = page_size(request.page_size)
+        page = await in_thread(self._executor, self._models.models, user_id, taste_id, size, request.page_token)
+        return model_pb2.ListModelsResponse(
+            models=[model_message(record) for record in page.items], next_page_token=page.next_page_token
+        )
 
     async def GetModel(
         self,
@@ -28,7 +38,18 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         context: CallContext,
     ) -> model_pb2.GetModelResponse:
         """Return one model."""
-        raise NotFound("model", identifier("model_version", request.model_version))
+        version = identifier("model_version", request.model_version)
+        record = await in_thread(self._executor, self._models.model, version)
+        return model_pb2.GetModelResponse(model=model_message(record))
+
+    async def ExportModel(
+        self,
+        request: model_pb2.ExportModelRequest,
+        context: CallContext,
+    ) -> model_pb2.ExportModelResponse:
+        """Return the file of a model."""
+        version = identifier("model_version", request.model_version)
+        return model_pb2.ExportModelResponse(onnx=await in_thread(self._executor, self._models.onnx, version))
 
     async def RollbackModel(
         self,
@@ -36,9 +57,11 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         context: CallContext,
     ) -> model_pb2.RollbackModelResponse:
         """Move a taste back to an earlier model."""
-        user_id, taste_id = identifier("user_id", request.user_id), identifier("taste_id", request.taste_id)
+        user_id = identifier("user_id", request.user_id)
+        taste_id = optional_identifier("taste_id", request.taste_id)
         version = optional_identifier("model_version", request.model_version)
-        raise NotFound("model", version or f"{user_id}/{taste_id}")
+        record = await in_thread(self._executor, self._models.roll_back, user_id, taste_id, version)
+        return model_pb2.RollbackModelResponse(model=model_message(record))
 
     async def PinModel(
         self,
@@ -46,7 +69,9 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         context: CallContext,
     ) -> model_pb2.PinModelResponse:
         """Pin or unpin a model."""
-        raise NotFound("model", identifier("model_version", request.model_version))
+        version = identifier("model_version", request.model_version)
+        record = await in_thread(self._executor, self._models.pin, version, pinned=request.pinned)
+        return model_pb2.PinModelResponse(model=model_message(record))
 
     async def ListTrainingRuns(
         self,
@@ -54,12 +79,9 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         context: CallContext,
     ) -> model_pb2.ListTrainingRunsResponse:
         """List runs of the trainer."""
-        optional_identifier("user_id", request.user_id)
-        _first_page(request.page_size, request.page_token)
-        return model_pb2.ListTrainingRunsResponse()
-
-
-def _first_page(size: int, token: str) -> None:
-    page_size(size)
-    if token:
-        raise InvalidField("page_token", "is not a token that this server gave; leave it empty")
+        user_id = optional_identifier("user_id", request.user_id)
+        size = page_size(request.page_size)
+        page = await in_thread(self._executor, self._models.runs, user_id, size, request.page_token)
+        return model_pb2.ListTrainingRunsResponse(
+            training_runs=[training_run_message(run) for run in page.items], next_page_token=page.next_page_token
+        )

@@ -2,14 +2,16 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
 from palate.catalog.snapshot import Catalog
+from palate.models.serving import ServedModels
 from palate.store.contract import Header, Store
+from palate.store.model_contract import Pointer
 from palate.strategy.contract import Context, Rows
 from palate.tastes import Event, EventKind, Profile, Rating, Verdict, advance, replay
 
@@ -28,13 +30,16 @@ class Listener:
         header: The profile's header as the store gave it; None for a listener without any feedback.
         profile: The profile.
         rated: Rows of all rated tracks, ascending.
-        context: What strategies may see of it.
+        context: What strategies may see of it. Its models are loaded as they are asked for, each once: within one
+            answer a taste has one model.
+        pointers: Which model serves each taste, by taste_id.
     """
 
     header: Header | None
     profile: Profile
     rated: Rows
     context: Context
+    pointers: Mapping[str, Pointer] = field(default_factory=dict)
 
 
 class Listeners:
@@ -43,19 +48,30 @@ class Listeners:
     Every listener counts as eight ratings more, since those with few or none take room too.
 
     One read of the profile's header decides whether what is kept is still right; where it is not, only the
-    events since are read and folded.
+    events since are read and folded, and the pointers to models where one of them has moved.
+
+    Args:
+        store: Where profiles are.
+        catalog: Where their tracks are.
+        max_ratings: How many ratings the kept profiles may have together.
+        models: Finds their models; without it nobody is served by one.
     """
 
-    def __init__(self, store: Store, catalog: Catalog, max_ratings: int) -> None:
+    def __init__(self, store: Store, catalog: Catalog, max_ratings: int, models: ServedModels | None = None) -> None:
         self._store = store
         self._catalog = catalog
         self._max_ratings = max_ratings
+        self._models = models
         self._ratings = 0
         self._kept: OrderedDict[str, Listener] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, user_id: str) -> Listener:
-        """Return a listener as the store has it now. StoreUnavailable when the store cannot be read."""
+        """Return a listener as the store has it now, for one answer.
+
+        Raises:
+            StoreUnavailable: When the store cannot be read.
+        """
         header = self._store.header(user_id)
         if header is None:
             self._forget(user_id)
@@ -64,11 +80,28 @@ class Listeners:
             kept = self._kept.get(user_id)
             if kept is not None:
                 self._kept.move_to_end(user_id)
-        if kept is not None and kept.header == header:
-            return kept
-        listener = self._advanced(kept, header) or self._loaded(user_id)
-        self._keep(listener)
-        return listener
+        if kept is None or kept.header != header:
+            kept = self._pointed(self._advanced(kept, header) or self._loaded(user_id), kept)
+            self._keep(kept)
+        return self._served(kept)
+
+    def _pointed(self, listener: Listener, kept: Listener | None) -> Listener:
+        """Give a listener its pointers, those of a kept one while no other model serves.
+
+        They are read after the header: they may be newer than it says, and the next header then says so.
+        """
+        if self._models is None or listener.header is None or listener.header.models_revision == 0:
+            return listener
+        if kept is not None and kept.header is not None and _same_models(kept.header, listener.header):
+            return replace(listener, pointers=kept.pointers)
+        return replace(listener, pointers=self._models.pointers(listener.profile.user_id))
+
+    def _served(self, listener: Listener) -> Listener:
+        """Give a listener models for one answer; what is kept holds on to none, so that unused ones can go."""
+        if self._models is None or not listener.pointers:
+            return listener
+        models = self._models.of(listener.profile.user_id, listener.pointers)
+        return replace(listener, context=replace(listener.context, models=models))
 
     def _advanced(self, kept: Listener | None, header: Header) -> Listener | None:
         """Bring a kept listener up to date, or return None where only a full load helps."""
@@ -77,6 +110,8 @@ class Listeners:
         if header.feature_map != self._catalog.feature_map.fingerprint:
             return None
         profile = kept.profile
+        if profile.revision == header.revision:
+            return replace(kept, header=header)
         events = self._store.events(profile.user_id, profile.revision)
         profile = advance(profile, events, self._catalog.feature_map)
         return self._continued(kept, profile, replace(header, revision=profile.revision), events)
@@ -151,6 +186,11 @@ _LISTENER_WEIGHT: Final = 8
 
 def _weight(listener: Listener) -> int:
     return _LISTENER_WEIGHT + listener.profile.interaction_count
+
+
+def _same_models(kept: Header, header: Header) -> bool:
+    """Return whether the same models serve a profile, and not only as many as served a deleted predecessor."""
+    return (kept.created_at, kept.models_revision) == (header.created_at, header.models_revision)
 
 
 def _counts(profile: Profile, rating: Rating) -> bool:

@@ -181,7 +181,8 @@ class RecommendationService:
 
     def _digest(self, listener: Listener, what: bytes, size: int) -> bytes:
         profile = listener.profile
-        state = f"{profile.user_id}\0{profile.revision}\0{self._catalog.version}\0".encode()
+        models = listener.header.models_revision if listener.header else 0
+        state = f"{profile.user_id}\0{profile.revision}\0{models}\0{self._catalog.version}\0".encode()
         return hashlib.blake2b(state + what, digest_size=size).digest()
 
 

@@ -68,6 +68,7 @@ class Connections:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turn = threading.Lock()
         self._idle: deque[Connection] = deque()
         self._closed = threading.Event()
 
@@ -88,6 +89,22 @@ class Connections:
         self._idle.append(connection)
         if self._closed.is_set():
             self.close()
+
+    @contextmanager
+    def lend_to_write(self) -> Iterator[Connection]:
+        """Lend a connection that has begun a writing transaction; the block commits, or it is undone.
+
+        The threads of this process take turns, without asking the database for it.
+        """
+        timeout = self._database.timeout
+        if not self._turn.acquire(timeout=timeout):
+            raise StoreUnavailable(f"another thread has been writing for {timeout:g} seconds; try again later")
+        try:
+            with self.lend() as connection:
+                connection.begin_writing()
+                yield connection
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close the idle connections now, and the lent ones when they come back."""

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from palate.store.model_contract import ModelStore
 from palate.tastes.fold import Change
 from palate.tastes.profile import Event, Profile, Rating, Taste
 
@@ -20,11 +21,13 @@ class Header:
         feature_map: Fingerprint of the feature map that its tastes were folded with.
         created_at: When its first event was recorded, in microseconds since 1970-01-01 UTC. It tells a
             profile from a deleted predecessor of the same user_id.
+        models_revision: Grows whenever another model serves one of the tastes; 0 while none does.
     """
 
     revision: int
     feature_map: str
     created_at: int
+    models_revision: int = 0
 
     def continues(self, earlier: "Header") -> bool:
         """Return whether only events lie between an earlier header and this one."""
@@ -76,11 +79,18 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
-    """Feedback log and profiles. Safe to use from several threads and processes.
+    """Feedback log, profiles and models. Safe to use from several threads and processes.
+
+    Attributes:
+        models: The models.
 
     Every method raises StoreUnavailable when the database cannot be reached, is locked for too long or cannot
     be written. The store stays usable: the next call tries anew. Open a store after forking, not before.
     """
+
+    @property
+    def models(self) -> ModelStore:
+        """The models."""
 
     def header(self, user_id: str) -> Header | None:
         """Return a profile's header, or None when it does not exist. The one read of a served slate."""

@@ -2,9 +2,21 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, SmallInteger, Table, Text, text
 
-__all__ = ["feedback_log", "metadata", "probes", "profiles", "ratings", "secrets", "tastes"]
+__all__ = [
+    "feedback_log",
+    "metadata",
+    "model_artifacts",
+    "model_pointers",
+    "models",
+    "probes",
+    "profiles",
+    "ratings",
+    "secrets",
+    "tastes",
+    "training_runs",
+]
 
 metadata: Final = MetaData()
 
@@ -45,6 +57,7 @@ profiles: Final = Table(
     Column("revision", BigInteger, nullable=False),
     Column("feature_map", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("models_revision", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 """One row for each listener: the header of the profile."""
@@ -83,3 +96,73 @@ probes: Final = Table(
     Column("probed_at", BigInteger, nullable=False),
 )
 """One row that is written to find out whether writing works."""
+
+models: Final = Table(
+    "models",
+    metadata,
+    Column("version", _SORTED_TEXT, primary_key=True),
+    Column("user_id", _SORTED_TEXT, nullable=False),
+    Column("taste_id", Text, nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("label_count", BigInteger, nullable=False),
+    Column("labels_revision", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""One row for each model that was ever trained. `metrics` is a JSON list of names and figures."""
+
+Index("models_of_user", models.c.user_id, models.c.version)
+Index("models_of_taste", models.c.taste_id, models.c.version)
+Index("models_of_user_and_taste", models.c.user_id, models.c.taste_id, models.c.version)
+
+model_artifacts: Final = Table(
+    "model_artifacts",
+    metadata,
+    Column("version", _SORTED_TEXT, primary_key=True),
+    Column("user_id", _SORTED_TEXT, nullable=False),
+    Column("taste_id", Text, nullable=False),
+    Column("onnx", LargeBinary, nullable=False),
+)
+"""One row for each ONNX file that is still kept, apart from the records, which are listed without it."""
+
+Index(
+    "model_artifacts_of_taste",
+    model_artifacts.c.user_id,
+    model_artifacts.c.taste_id,
+    model_artifacts.c.version,
+)
+
+model_pointers: Final = Table(
+    "model_pointers",
+    metadata,
+    Column("user_id", _SORTED_TEXT, primary_key=True),
+    Column("taste_id", Text, primary_key=True),
+    Column("version", _SORTED_TEXT, nullable=False),
+    Column("previous", _SORTED_TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""One row for each taste that a model serves."""
+
+training_runs: Final = Table(
+    "training_runs",
+    metadata,
+    Column("run_id", _SORTED_TEXT, primary_key=True),
+    Column("user_id", _SORTED_TEXT, nullable=False),
+    Column("taste_id", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("labels_revision", BigInteger, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""One row for each run of the trainer over one taste."""
+
+Index("training_runs_of_user", training_runs.c.user_id, training_runs.c.run_id)
+Index("training_runs_of_taste", training_runs.c.user_id, training_runs.c.taste_id, training_runs.c.run_id)

@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,10 @@ from typing import Final
 from palate.errors import StoreUnavailable
 from palate.store.connections import Connection, Connections, Database
 from palate.store.contract import Header, Transaction
+from palate.store.model_contract import ModelStore
+from palate.store.model_statements import ModelStatements
+from palate.store.model_transaction import ModelTransaction
+from palate.store.models import SqlModels
 from palate.store.rows import (
     Row,
     decoding,
@@ -43,9 +46,14 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._statements = Statements(database.dialect)
+        self._model_statements = ModelStatements(database.dialect)
         self._connections = Connections(database)
-        self._timeout = database.timeout
-        self._turn = threading.Lock()
+        self._models = SqlModels(self._connections, self._statements, self._model_statements)
+
+    @property
+    def models(self) -> ModelStore:
+        """The models."""
+        return self._models
 
     def header(self, user_id: str) -> Header | None:
         """Return a profile's header, or None when it does not exist."""
@@ -90,9 +98,9 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Open the writing transaction. Durable when the block ends; undone when it raises."""
-        with self._turn_to_write(), self._connections.lend() as connection:
-            connection.begin_writing()
-            transaction = _SqlTransaction(connection, self._statements)
+        with self._connections.lend_to_write() as connection:
+            models = ModelTransaction(connection, self._statements, self._model_statements)
+            transaction = _SqlTransaction(connection, self._statements, models)
             try:
                 yield transaction
                 transaction.commit()
@@ -108,8 +116,7 @@ class SqlStore:
     def check(self) -> None:
         """Raise StoreUnavailable when the store cannot be read and written now."""
         self.header("")
-        with self._turn_to_write(), self._connections.lend() as connection:
-            connection.begin_writing()
+        with self._connections.lend_to_write() as connection:
             connection.execute(self._statements.put_probe, {"probe_id": _PROBE, "probed_at": time.time_ns() // 1000})
             connection.commit()
 
@@ -117,19 +124,8 @@ class SqlStore:
         """Let go of all connections. The store cannot be used afterwards."""
         self._connections.close()
 
-    @contextmanager
-    def _turn_to_write(self) -> Iterator[None]:
-        """Let the threads of this process write one after the other, without asking the database for it."""
-        if not self._turn.acquire(timeout=self._timeout):
-            raise StoreUnavailable(f"another thread has been writing for {self._timeout:g} seconds; try again later")
-        try:
-            yield
-        finally:
-            self._turn.release()
-
     def _make_secret(self, name: str) -> bytes:
-        with self._turn_to_write(), self._connections.lend() as connection:
-            connection.begin_writing()
+        with self._connections.lend_to_write() as connection:
             connection.execute(self._statements.put_secret, {"name": name, "value": secrets.token_bytes(_SECRET_BYTES)})
             [(value,)] = connection.execute(self._statements.secret, {"name": name})
             connection.commit()
@@ -139,9 +135,10 @@ class SqlStore:
 class _SqlTransaction:
     """A `palate.store.contract.Transaction` on a connection that has begun one."""
 
-    def __init__(self, connection: Connection, statements: Statements) -> None:
+    def __init__(self, connection: Connection, statements: Statements, models: ModelTransaction) -> None:
         self._connection = connection
         self._statements = statements
+        self._models = models
         self._obstacle = ""
 
     def header(self, user_id: str) -> Header | None:
@@ -177,6 +174,7 @@ class _SqlTransaction:
                 self._write(self._statements.put_taste, parameters)
             if change.deleted_taste:
                 self._write(self._statements.delete_taste, {"user_id": user_id, "taste_id": change.deleted_taste})
+                self._models.withdraw(user_id, change.deleted_taste)
             if change.rating is not None:
                 self._write(self._statements.put_rating, _rating_parameters(user_id, change.rating))
             elif change.track_id:
@@ -186,20 +184,25 @@ class _SqlTransaction:
     def replace(self, profile: Profile, feature_map: str) -> None:
         user_id = profile.user_id
         created = self._read(self._statements.created_at, {"user_id": user_id})
+        header = self._read(self._statements.header, {"user_id": user_id})
         with self._writing():
+            models_revision = header_value(header[0]).models_revision if header else int(self._models.knows(user_id))
             self._delete_profile(user_id)
             for taste in profile.tastes.values():
                 self._write(self._statements.put_taste, _taste_parameters(user_id, taste))
             for rating in profile.ratings.values():
                 self._write(self._statements.put_rating, _rating_parameters(user_id, rating))
-            self._put_header(user_id, profile.revision, feature_map, created[0][0] if created else 0)
+            created_at = created[0][0] if created else 0
+            self._put_header(user_id, profile.revision, feature_map, created_at, models_revision)
 
     def delete(self, user_id: str) -> bool:
         user = {"user_id": user_id}
         existed = bool(self._read(self._statements.header, user) or self._read(self._statements.created_at, user))
         with self._writing():
+            existed = self._models.knows(user_id) or existed
             self._write(self._statements.delete_events, user)
             self._delete_profile(user_id)
+            self._models.forget(user_id)
         return existed
 
     def commit(self) -> None:
@@ -214,11 +217,19 @@ class _SqlTransaction:
         for sql in (self._statements.delete_ratings, self._statements.delete_tastes, self._statements.delete_header):
             self._write(sql, {"user_id": user_id})
 
-    def _put_header(self, user_id: str, revision: int, feature_map: str, created_at: int) -> None:
-        """Write a profile's header. `created_at` counts only when there is none yet."""
+    def _put_header(
+        self, user_id: str, revision: int, feature_map: str, created_at: int, models_revision: int = 0
+    ) -> None:
+        """Write a profile's header. `created_at` and `models_revision` count only when there is none yet."""
         self._write(
             self._statements.put_header,
-            {"user_id": user_id, "revision": revision, "feature_map": feature_map, "created_at": created_at},
+            {
+                "user_id": user_id,
+                "revision": revision,
+                "feature_map": feature_map,
+                "created_at": created_at,
+                "models_revision": models_revision,
+            },
         )
 
     def _read(self, sql: str, parameters: Mapping[str, object]) -> list[Row]:

@@ -4,6 +4,7 @@ from palate.strategy.contract import (
     CatalogIndex,
     Choice,
     Context,
+    Declined,
     Reason,
     ReasonKind,
     Rows,
@@ -11,6 +12,7 @@ from palate.strategy.contract import (
     SlateRequest,
     Stage,
     Strategy,
+    TasteModel,
 )
 from palate.strategy.registry import Registered, Registry, StrategyState
 from palate.strategy.router import Placed, Router, Slate
@@ -19,6 +21,7 @@ __all__ = [
     "CatalogIndex",
     "Choice",
     "Context",
+    "Declined",
     "Placed",
     "Reason",
     "ReasonKind",
@@ -32,4 +35,5 @@ __all__ = [
     "Stage",
     "Strategy",
     "StrategyState",
+    "TasteModel",
 ]

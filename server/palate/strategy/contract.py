@@ -19,6 +19,7 @@ __all__ = [
     "CatalogIndex",
     "Choice",
     "Context",
+    "Declined",
     "Reason",
     "ReasonKind",
     "Rows",
@@ -26,6 +27,7 @@ __all__ = [
     "SlateRequest",
     "Stage",
     "Strategy",
+    "TasteModel",
 ]
 
 Rows: TypeAlias = NDArray[np.int32]
@@ -197,6 +199,30 @@ class CatalogIndex(Protocol):
         """Return the mean weight of each track's genres, float32 ``(n,)``; 0 for tracks without genres."""
 
 
+class TasteModel(Protocol):
+    """A trained model of one taste, loaded and ready.
+
+    Attributes:
+        version: The model's version.
+        recipe: The recipe that trained it.
+        ranking_slope: With `ranking_intercept`, what turns a ranking score of this listener into log-odds of a
+            like, so that tastes with and without a model can stand in one order.
+        ranking_intercept: See `ranking_slope`.
+    """
+
+    version: str
+    recipe: str
+    ranking_slope: float
+    ranking_intercept: float
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the calibrated probability of a like for normal scores ``(n, 9)``, float32 ``(n,)``."""
+
+
+class Declined(Exception):
+    """Raised by a strategy that has nothing to say of a listener: the stage below is asked, and nothing has failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a strategy may reach besides the request and the profile.
@@ -206,11 +232,15 @@ class Context:
         liked: Rows of the standing likes of each taste, by taste_id; tracks that the catalog no longer has
             are left out.
         disliked: The same of the dislikes.
+        models: The model that serves each taste, by taste_id; under the empty string the listener's common
+            model, which serves the tastes that have none of their own. A model is loaded when it is first asked
+            for; one that cannot be loaded is not there.
     """
 
     catalog: CatalogIndex
     liked: Mapping[str, Rows]
     disliked: Mapping[str, Rows]
+    models: Mapping[str, TasteModel] = field(default_factory=dict)
 
 
 class Strategy(Protocol):

@@ -1,37 +1,89 @@
-"""One plugin: imported, checked against the contract, configured and constructed."""
+"""Plugins: found by entry point, checked against their contract, configured and constructed.
+
+The rules are the same for every kind of plugin; a `PluginKind` says what is particular to one.
+"""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final, Generic, TypeVar
 
 from palate.errors import ConfigError
 from palate.strategy.contract import Stage, Strategy
 from palate.strategy.options import build_config
+from palate.suggestion import suggestion
 
-__all__ = ["UnusablePlugin", "load_plugin"]
+__all__ = ["STRATEGY", "PluginKind", "UnusablePlugin", "load_plugin", "origin", "refuse_duplicates", "refuse_unknown"]
+
+T = TypeVar("T")
 
 
 class UnusablePlugin(Exception):
     """A plugin's own fault, in words for the operator."""
 
 
-def load_plugin(entry_point: EntryPoint, table: Mapping[str, object] | None) -> Strategy:
-    """Make the strategy that an entry point names.
+@dataclass(frozen=True, slots=True)
+class PluginKind(Generic[T]):
+    """What is particular to one kind of plugin.
+
+    Attributes:
+        noun: What one is called.
+        contract: Where its contract stands, for messages.
+        protocol: The contract.
+        options: Where the operator's tables for such plugins stand in the configuration.
+        members: What the class must bring of its own.
+        methods: The methods that its instances must have, with the parameters that they must take.
+        check: Looks at the class once all members are there; raises UnusablePlugin.
+    """
+
+    noun: str
+    contract: str
+    protocol: Any
+    options: str
+    members: tuple[str, ...]
+    methods: Mapping[str, tuple[str, ...]]
+    check: Callable[[Any, str], None] = lambda plugin, name: None  # noqa: ARG005 - checks nothing
+
+
+def load_plugin(entry_point: EntryPoint, table: Mapping[str, object] | None, kind: PluginKind[T]) -> T:
+    """Make the plugin that an entry point names.
 
     Args:
         entry_point: Names the class.
         table: The operator's options; None when the operator gave none.
+        kind: What it must be.
 
     Raises:
         UnusablePlugin: Whatever the plugin does wrong, an attempt to exit included.
         ConfigError: When the plugin does not accept the operator's options.
     """
-    plugin = _import(entry_point)
-    config = _configure(plugin, f"strategies.options.{entry_point.name}", table)
-    return _construct(plugin, config)
+    plugin = _import(entry_point, kind)
+    config = _configure(plugin, f"{kind.options}.{entry_point.name}", table)
+    return _construct(plugin, config, kind)
+
+
+def origin(entry_point: EntryPoint) -> tuple[str, str]:
+    """Return name and version of the distribution that brings an entry point, as far as it tells them."""
+    metadata: Any = entry_point.dist.metadata if entry_point.dist is not None else {}
+    return metadata.get("Name", "unknown"), metadata.get("Version", "unknown")
+
+
+def refuse_duplicates(found: Sequence[EntryPoint], kind: PluginKind[T]) -> None:
+    """Raise ConfigError when two of the entry points, sorted by name, have one name."""
+    for one, other in pairwise(found):
+        if one.name == other.name:
+            origins = " and ".join(" ".join(origin(each)) for each in (one, other))
+            raise ConfigError(f"{kind.noun} {one.name!r} is brought by both {origins}; uninstall one of them")
+
+
+def refuse_unknown(path: str, named: Iterable[str], names: Sequence[str], kind: PluginKind[T]) -> None:
+    """Raise ConfigError when the configuration names, at a path, a plugin that is not installed."""
+    for name in named:
+        if name not in names:
+            raise ConfigError(f"{path}: no {kind.noun} {name!r} is installed{suggestion(name, names)}")
 
 
 @contextmanager
@@ -45,25 +97,29 @@ def _blaming(step: str, passing: type[Exception] = UnusablePlugin) -> Iterator[N
         raise UnusablePlugin(f"{step} raised {type(error).__name__}: {error}") from error
 
 
-def _import(entry_point: EntryPoint) -> type[Strategy]:
+def _import(entry_point: EntryPoint, kind: PluginKind[T]) -> Callable[[Any], T]:
     with _blaming(f"importing {entry_point.value}"):
         plugin = entry_point.load()
     with _blaming(f"checking {entry_point.value}"):
-        _check_class(plugin, entry_point.value)
-    checked: type[Strategy] = plugin
+        _check_class(plugin, entry_point.value, kind)
+    checked: Callable[[Any], T] = plugin
     return checked
 
 
-def _check_class(plugin: Any, name: str) -> None:
+def _check_class(plugin: Any, name: str, kind: PluginKind[T]) -> None:
     if not isinstance(plugin, type):
         raise UnusablePlugin(f"{name} is not a class")
-    lacking = [each for each in ("config_type", "stage", "recommend", "score") if not _brings(plugin, each)]
+    lacking = [each for each in kind.members if not _brings(plugin, each, kind.protocol)]
     if lacking:
-        raise UnusablePlugin(f"{name} lacks {', '.join(lacking)}; see palate.strategy.Strategy")
+        raise UnusablePlugin(f"{name} lacks {', '.join(lacking)}; see {kind.contract}")
     config_type = plugin.config_type  # type: ignore[attr-defined]  # it was looked for above
     if not (isinstance(config_type, type) and is_dataclass(config_type) and config_type.__dataclass_params__.frozen):  # type: ignore[attr-defined]  # every dataclass has them
         raise UnusablePlugin(f"{name} has the config_type {config_type!r}, which is not a frozen dataclass")
-    stage = plugin.stage  # type: ignore[attr-defined]  # it was looked for above
+    kind.check(plugin, name)
+
+
+def _check_stage(plugin: Any, name: str) -> None:
+    stage = plugin.stage
     if stage is None:
         return
     if not isinstance(stage, Stage):
@@ -72,12 +128,24 @@ def _check_class(plugin: Any, name: str) -> None:
         raise UnusablePlugin(f"{name} has {stage}; min_confidence must be in [0, 1) and min_interactions at least 0")
 
 
-def _brings(plugin: Any, name: str) -> bool:
+def _brings(plugin: Any, name: str, protocol: object) -> bool:
     """Return whether a class has an attribute of its own, not only what it inherits from the protocol."""
-    return hasattr(plugin, name) and getattr(plugin, name) is not getattr(Strategy, name, plugin)
+    return hasattr(plugin, name) and getattr(plugin, name) is not getattr(protocol, name, plugin)
 
 
-def _configure(plugin: type[Strategy], path: str, table: Mapping[str, object] | None) -> object:
+STRATEGY: Final[PluginKind[Strategy]] = PluginKind(
+    noun="strategy",
+    contract="palate.strategy.Strategy",
+    protocol=Strategy,
+    options="strategies.options",
+    members=("config_type", "stage", "recommend", "score"),
+    methods={"recommend": ("profile", "request", "context"), "score": ("profile", "rows", "context")},
+    check=_check_stage,
+)
+"""What a strategy must be."""
+
+
+def _configure(plugin: Any, path: str, table: Mapping[str, object] | None) -> object:
     """Build the configuration; the operator is to blame only for a table that the operator wrote."""
     try:
         with _blaming(f"building {plugin.config_type.__qualname__}", passing=ConfigError):
@@ -88,18 +156,19 @@ def _configure(plugin: type[Strategy], path: str, table: Mapping[str, object] | 
         raise UnusablePlugin(f"its defaults are refused; write a table [{path}]: {error}") from error
 
 
-def _construct(plugin: type[Strategy], config: object) -> Strategy:
-    with _blaming(f"calling {plugin.__qualname__} with its configuration"):
-        strategy = plugin(config)
-    with _blaming(f"checking {plugin.__qualname__}"):
-        _check_method(strategy, "recommend", ("profile", "request", "context"))
-        _check_method(strategy, "score", ("profile", "rows", "context"))
-    return strategy
+def _construct(plugin: Callable[[Any], T], config: object, kind: PluginKind[T]) -> T:
+    title = getattr(plugin, "__qualname__", repr(plugin))
+    with _blaming(f"calling {title} with its configuration"):
+        made = plugin(config)
+    with _blaming(f"checking {title}"):
+        for name, parameters in kind.methods.items():
+            _check_method(made, name, parameters)
+    return made
 
 
-def _check_method(strategy: Strategy, name: str, parameters: tuple[str, ...]) -> None:
-    method = getattr(strategy, name)
-    title = f"{type(strategy).__qualname__}.{name}"
+def _check_method(plugin: object, name: str, parameters: tuple[str, ...]) -> None:
+    method = getattr(plugin, name)
+    title = f"{type(plugin).__qualname__}.{name}"
     if not callable(method) or inspect.iscoroutinefunction(method):
         raise UnusablePlugin(f"{title} must be a plain method that returns its answer")
     with suppress(ValueError):  # compiled methods may have no signature to look at

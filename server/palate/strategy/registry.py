@@ -13,14 +13,20 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as scan
 from itertools import pairwise
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import structlog
 
 from palate.errors import ConfigError, NotFound
 from palate.strategy.contract import Stage, Strategy
-from palate.strategy.plugin import UnusablePlugin, load_plugin
-from palate.suggestion import suggestion
+from palate.strategy.plugin import (
+    STRATEGY,
+    UnusablePlugin,
+    load_plugin,
+    origin,
+    refuse_duplicates,
+    refuse_unknown,
+)
 
 __all__ = ["GROUP", "Registered", "Registry", "StrategyState", "installed"]
 
@@ -123,12 +129,12 @@ class Registry:
                 loaded, or a ladder that cannot stand.
         """
         found = sorted(installed() if entry_points is None else entry_points, key=lambda each: each.name)
-        _refuse_duplicates(found)
+        refuse_duplicates(found, STRATEGY)
         names = [each.name for each in found]
-        _refuse_unknown("strategies.options", options, names)
-        _refuse_unknown("ladder", ladder, names)
-        _refuse_unknown("strategies.required", required, names)
-        _refuse_unknown("strategies.allow", [one for one in allow if not fnmatch.filter(names, one)], names)
+        refuse_unknown("strategies.options", options, names, STRATEGY)
+        refuse_unknown("ladder", ladder, names, STRATEGY)
+        refuse_unknown("strategies.required", required, names, STRATEGY)
+        refuse_unknown("strategies.allow", [one for one in allow if not fnmatch.filter(names, one)], names, STRATEGY)
         strategies = [_register(each, options, ladder, allow) for each in found]
         for each in strategies:
             if each.name in required and each.strategy is None:
@@ -164,34 +170,15 @@ def _register(
     allow: Sequence[str],
 ) -> Registered:
     name = entry_point.name
-    blank = Registered(name, *_origin(entry_point), StrategyState.FAILED)
+    blank = Registered(name, *origin(entry_point), StrategyState.FAILED)
     if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
         return replace(blank, state=StrategyState.NOT_ALLOWED, reason="strategies.allow leaves it out")
     try:
-        strategy = load_plugin(entry_point, options.get(name))
+        strategy = load_plugin(entry_point, options.get(name), STRATEGY)
     except UnusablePlugin as error:
         _log.error("strategy failed to load", **blank.identity, reason=str(error), exc_info=error.__cause__)
         return replace(blank, reason=str(error))
     return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=ladder.get(name, type(strategy).stage))
-
-
-def _origin(entry_point: EntryPoint) -> tuple[str, str]:
-    """Return name and version of the distribution that brings an entry point, as far as it tells them."""
-    metadata: Any = entry_point.dist.metadata if entry_point.dist is not None else {}
-    return metadata.get("Name", "unknown"), metadata.get("Version", "unknown")
-
-
-def _refuse_duplicates(found: Sequence[EntryPoint]) -> None:
-    for one, other in pairwise(found):
-        if one.name == other.name:
-            origins = " and ".join(" ".join(_origin(each)) for each in (one, other))
-            raise ConfigError(f"strategy {one.name!r} is brought by both {origins}; uninstall one of them")
-
-
-def _refuse_unknown(path: str, named: Iterable[str], names: Sequence[str]) -> None:
-    for name in named:
-        if name not in names:
-            raise ConfigError(f"{path}: no strategy {name!r} is installed{suggestion(name, names)}")
 
 
 def _refuse_equal_stages(rungs: Sequence[tuple[Stage, Registered]]) -> None:

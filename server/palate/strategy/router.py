@@ -12,7 +12,7 @@ import structlog
 
 from palate.errors import Overloaded, StrategyFailed
 from palate.strategy.bulkhead import Bulkhead, OutOfTime
-from palate.strategy.contract import CatalogIndex, Choice, Context, Rows, Scores, SlateRequest, Strategy
+from palate.strategy.contract import CatalogIndex, Choice, Context, Declined, Rows, Scores, SlateRequest, Strategy
 from palate.strategy.guard import UnusableAnswer, guarded_choices, guarded_scores
 from palate.strategy.registry import Registered, Registry
 from palate.tastes.profile import Profile
@@ -95,7 +95,8 @@ class Router:
         """Make a slate.
 
         Without a name the strategy of the profile's stage is asked; what it leaves open, through failure,
-        lack of time or lack of tracks, the strategies below fill up one after the other.
+        lack of time or lack of tracks, the strategies below fill up one after the other. A strategy that declines
+        is passed over.
 
         Args:
             profile: The listener.
@@ -106,7 +107,7 @@ class Router:
 
         Raises:
             NotFound: For a name that no strategy has or that the operator does not allow.
-            StrategyFailed: When the named strategy, or the lowest of the ladder and all above it, failed.
+            StrategyFailed: When the named strategy, or the lowest of the ladder and all above it, failed or declined.
             Overloaded: When it could not begin in time.
         """
         answers: list[tuple[Registered, tuple[Choice, ...]]] = []
@@ -116,6 +117,9 @@ class Router:
             work = partial(_choose, rung, profile, request, context)
             try:
                 choices = self._ask(rung, work, self._seconds(rung, name, deadline, spare=bool(answers)))
+            except Declined as error:
+                failure = failure or _declined(rung, error)
+                continue
             except (StrategyFailed, Overloaded) as error:
                 failure, degraded = error, True
                 continue
@@ -148,7 +152,7 @@ class Router:
 
         Raises:
             NotFound: For a name that no strategy has or that the operator does not allow.
-            StrategyFailed: When the named strategy, or the whole ladder, failed.
+            StrategyFailed: When the named strategy, or the whole ladder, failed or declined.
             Overloaded: When the last one that was asked could not begin in time.
         """
         failure: StrategyFailed | Overloaded
@@ -156,6 +160,8 @@ class Router:
             work = partial(_score, profile, rows, context)
             try:
                 return rung.name, self._ask(rung, work, self._seconds(rung, name, deadline))
+            except Declined as error:
+                failure = _declined(rung, error)
             except (StrategyFailed, Overloaded) as error:
                 failure = error
         raise failure
@@ -182,7 +188,7 @@ class Router:
         return min(self._timeout, max(left, _LAST_CHANCE_SECONDS) if last and not spare else left / 2)
 
     def _ask(self, rung: Registered, work: Callable[[Strategy], T], seconds: float) -> T:
-        """Let a strategy do some work. StrategyFailed and Overloaded are the only errors."""
+        """Let a strategy do some work. StrategyFailed, Overloaded and Declined are the only errors."""
         if rung.strategy is None:
             raise StrategyFailed(rung.name, rung.version, f"it is not loaded: {rung.reason}")
         if seconds <= 0:
@@ -194,9 +200,16 @@ class Router:
         cause = outcome.exception()
         if cause is None:
             return outcome.result()
+        if isinstance(cause, Declined):
+            raise cause
         why = str(cause) if isinstance(cause, UnusableAnswer) else f"it raised {type(cause).__name__}: {cause}"
         _log.error("strategy failed", **rung.identity, reason=why, exc_info=cause)
         raise StrategyFailed(rung.name, rung.version, why) from cause
+
+
+def _declined(rung: Registered, error: Declined) -> StrategyFailed:
+    """Say for a caller who gets nothing else that a strategy declined."""
+    return StrategyFailed(rung.name, rung.version, f"it declined: {error}")
 
 
 def _choose(

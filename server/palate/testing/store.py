@@ -10,7 +10,6 @@ A store's test module needs pytest and these lines, where the fixture names an e
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
@@ -24,6 +23,7 @@ from palate.store.contract import Header, Store
 from palate.tastes.fold import Change, replay
 from palate.tastes.profile import Event, EventKind, Evidence, Verdict
 from palate.testing.factories import make_evidence, make_feature_map, record, walk
+from palate.testing.opening import OpenedStore
 
 __all__ = ["StoreSuite"]
 
@@ -32,19 +32,8 @@ LIKE, DISLIKE, RETRACT, DELETE_TASTE = EventKind
 _processes = multiprocessing.get_context("spawn")
 
 
-class StoreSuite:
+class StoreSuite(OpenedStore):
     """What a store promises. Subclasses say in the fixture `store_url` where it is."""
-
-    @pytest.fixture
-    def store_url(self) -> str:
-        """Return the URL of a new, empty database. It should wait for locks no longer than a second."""
-        raise NotImplementedError("override the fixture store_url")
-
-    @pytest.fixture
-    def store(self, store_url: str) -> Iterator[Store]:
-        """Open the store."""
-        with closing(open_store(store_url)) as opened:
-            yield opened
 
     def test_nothing_is_known_of_an_unknown_listener(self, store: Store) -> None:
         """Reads of a listener without feedback find nothing and raise nothing."""

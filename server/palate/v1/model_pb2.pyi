@@ -105,7 +105,7 @@ class Model(google.protobuf.message.Message):
     user_id: builtins.str
     """The listener. Always set."""
     taste_id: builtins.str
-    """The taste. Always set."""
+    """The taste. Empty for the listener's common model, which serves every taste without its own."""
     recipe: builtins.str
     """The recipe that trained it. Always set."""
     state: Global___ModelState.ValueType
@@ -167,7 +167,7 @@ class TrainingRun(google.protobuf.message.Message):
     user_id: builtins.str
     """The listener. Always set."""
     taste_id: builtins.str
-    """The taste. Always set."""
+    """The taste. Empty for the listener's common model."""
     model_version: builtins.str
     """The model that came out of it. Empty when training failed or was locked out."""
     reason: builtins.str
@@ -290,6 +290,42 @@ class GetModelResponse(google.protobuf.message.Message):
 Global___GetModelResponse: typing_extensions.TypeAlias = GetModelResponse
 
 @typing.final
+class ExportModelRequest(google.protobuf.message.Message):
+    """Asks for a model's file."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_VERSION_FIELD_NUMBER: builtins.int
+    model_version: builtins.str
+    """Required. The version, 1 to 128 bytes."""
+    def __init__(
+        self,
+        *,
+        model_version: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["model_version", b"model_version"]) -> None: ...
+
+Global___ExportModelRequest: typing_extensions.TypeAlias = ExportModelRequest
+
+@typing.final
+class ExportModelResponse(google.protobuf.message.Message):
+    """Answers ExportModel."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ONNX_FIELD_NUMBER: builtins.int
+    onnx: builtins.bytes
+    """The ONNX file, as other tools open it. Always set."""
+    def __init__(
+        self,
+        *,
+        onnx: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["onnx", b"onnx"]) -> None: ...
+
+Global___ExportModelResponse: typing_extensions.TypeAlias = ExportModelResponse
+
+@typing.final
 class RollbackModelRequest(google.protobuf.message.Message):
     """Puts an earlier model of a taste back in service."""
 
@@ -301,9 +337,9 @@ class RollbackModelRequest(google.protobuf.message.Message):
     user_id: builtins.str
     """Required. The listener, 1 to 128 bytes of UTF-8 without NUL."""
     taste_id: builtins.str
-    """Required. The taste, 1 to 128 bytes."""
+    """Optional. The taste, at most 128 bytes; the listener's common model when empty."""
     model_version: builtins.str
-    """Optional. The version to go back to; the one that served before when empty."""
+    """Optional. The version to go back to, at most 128 bytes; the one that served before when empty."""
     def __init__(
         self,
         *,

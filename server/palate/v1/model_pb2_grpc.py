@@ -45,6 +45,11 @@ class ModelServiceStub(object):
                 request_serializer=palate_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=palate_dot_v1_dot_model__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.ExportModel = channel.unary_unary(
+                '/palate.v1.ModelService/ExportModel',
+                request_serializer=palate_dot_v1_dot_model__pb2.ExportModelRequest.SerializeToString,
+                response_deserializer=palate_dot_v1_dot_model__pb2.ExportModelResponse.FromString,
+                _registered_method=True)
         self.RollbackModel = channel.unary_unary(
                 '/palate.v1.ModelService/RollbackModel',
                 request_serializer=palate_dot_v1_dot_model__pb2.RollbackModelRequest.SerializeToString,
@@ -80,15 +85,24 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportModel(self, request, context):
+        """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file is no longer kept:
+        of models that do not serve, only the last few of each taste keep theirs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RollbackModel(self, request, context):
-        """Moves a taste back to an earlier model.
+        """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and is still kept. Sent
+        again without a version, it goes further back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PinModel(self, request, context):
-        """Pins or unpins a model.
+        """Pins or unpins a model. NOT_FOUND when there is none of that version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +127,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=palate_dot_v1_dot_model__pb2.GetModelRequest.FromString,
                     response_serializer=palate_dot_v1_dot_model__pb2.GetModelResponse.SerializeToString,
+            ),
+            'ExportModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportModel,
+                    request_deserializer=palate_dot_v1_dot_model__pb2.ExportModelRequest.FromString,
+                    response_serializer=palate_dot_v1_dot_model__pb2.ExportModelResponse.SerializeToString,
             ),
             'RollbackModel': grpc.unary_unary_rpc_method_handler(
                     servicer.RollbackModel,
@@ -185,6 +204,33 @@ class ModelService(object):
             '/palate.v1.ModelService/GetModel',
             palate_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
             palate_dot_v1_dot_model__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/palate.v1.ModelService/ExportModel',
+            palate_dot_v1_dot_model__pb2.ExportModelRequest.SerializeToString,
+            palate_dot_v1_dot_model__pb2.ExportModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,22 @@ _ModelServiceGetModelType = typing_extensions.TypeVar(
     ],
 )
 
+_ModelServiceExportModelType = typing_extensions.TypeVar(
+    '_ModelServiceExportModelType',
+    grpc.UnaryUnaryMultiCallable[
+        palate.v1.model_pb2.ExportModelRequest,
+        palate.v1.model_pb2.ExportModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        palate.v1.model_pb2.ExportModelRequest,
+        palate.v1.model_pb2.ExportModelResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        palate.v1.model_pb2.ExportModelRequest,
+        palate.v1.model_pb2.ExportModelResponse,
+    ],
+)
+
 _ModelServiceRollbackModelType = typing_extensions.TypeVar(
     '_ModelServiceRollbackModelType',
     grpc.UnaryUnaryMultiCallable[
@@ -105,7 +121,7 @@ _ModelServiceListTrainingRunsType = typing_extensions.TypeVar(
     ],
 )
 
-class ModelServiceStub(typing.Generic[_ModelServiceListModelsType, _ModelServiceGetModelType, _ModelServiceRollbackModelType, _ModelServicePinModelType, _ModelServiceListTrainingRunsType]):
+class ModelServiceStub(typing.Generic[_ModelServiceListModelsType, _ModelServiceGetModelType, _ModelServiceExportModelType, _ModelServiceRollbackModelType, _ModelServicePinModelType, _ModelServiceListTrainingRunsType]):
     """Looks after the models. Every method needs the admin role."""
 
     @typing.overload
@@ -117,6 +133,10 @@ class ModelServiceStub(typing.Generic[_ModelServiceListModelsType, _ModelService
         grpc.UnaryUnaryMultiCallable[
             palate.v1.model_pb2.GetModelRequest,
             palate.v1.model_pb2.GetModelResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            palate.v1.model_pb2.ExportModelRequest,
+            palate.v1.model_pb2.ExportModelResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             palate.v1.model_pb2.RollbackModelRequest,
@@ -143,6 +163,10 @@ class ModelServiceStub(typing.Generic[_ModelServiceListModelsType, _ModelService
             palate.v1.model_pb2.GetModelResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            palate.v1.model_pb2.ExportModelRequest,
+            palate.v1.model_pb2.ExportModelResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             palate.v1.model_pb2.RollbackModelRequest,
             palate.v1.model_pb2.RollbackModelResponse,
         ],
@@ -162,11 +186,18 @@ class ModelServiceStub(typing.Generic[_ModelServiceListModelsType, _ModelService
     GetModel: _ModelServiceGetModelType
     """Returns one model. NOT_FOUND when there is none of that version."""
 
+    ExportModel: _ModelServiceExportModelType
+    """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file is no longer kept:
+    of models that do not serve, only the last few of each taste keep theirs.
+    """
+
     RollbackModel: _ModelServiceRollbackModelType
-    """Moves a taste back to an earlier model."""
+    """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and is still kept. Sent
+    again without a version, it goes further back.
+    """
 
     PinModel: _ModelServicePinModelType
-    """Pins or unpins a model."""
+    """Pins or unpins a model. NOT_FOUND when there is none of that version."""
 
     ListTrainingRuns: _ModelServiceListTrainingRunsType
     """Lists runs of the trainer, newest first."""
@@ -179,6 +210,10 @@ ModelServiceAsyncStub: typing_extensions.TypeAlias = ModelServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         palate.v1.model_pb2.GetModelRequest,
         palate.v1.model_pb2.GetModelResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        palate.v1.model_pb2.ExportModelRequest,
+        palate.v1.model_pb2.ExportModelResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         palate.v1.model_pb2.RollbackModelRequest,
@@ -214,12 +249,24 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         """Returns one model. NOT_FOUND when there is none of that version."""
 
     @abc.abstractmethod
+    def ExportModel(
+        self,
+        request: palate.v1.model_pb2.ExportModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[palate.v1.model_pb2.ExportModelResponse, collections.abc.Awaitable[palate.v1.model_pb2.ExportModelResponse]]:
+        """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file is no longer kept:
+        of models that do not serve, only the last few of each taste keep theirs.
+        """
+
+    @abc.abstractmethod
     def RollbackModel(
         self,
         request: palate.v1.model_pb2.RollbackModelRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.model_pb2.RollbackModelResponse, collections.abc.Awaitable[palate.v1.model_pb2.RollbackModelResponse]]:
-        """Moves a taste back to an earlier model."""
+        """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and is still kept. Sent
+        again without a version, it goes further back.
+        """
 
     @abc.abstractmethod
     def PinModel(
@@ -227,7 +274,7 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.model_pb2.PinModelRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.model_pb2.PinModelResponse, collections.abc.Awaitable[palate.v1.model_pb2.PinModelResponse]]:
-        """Pins or unpins a model."""
+        """Pins or unpins a model. NOT_FOUND when there is none of that version."""
 
     @abc.abstractmethod
     def ListTrainingRuns(

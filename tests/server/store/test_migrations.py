@@ -8,13 +8,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from palate.errors import ConfigError, StoreUnavailable
-from palate.store import open_store
+from palate.store import Header, open_store
 from palate.store.migrations import upgrade
 from palate.store.schema import metadata
 from palate.store.sqlite import SqliteDatabase
+from palate.tastes.profile import EventKind
+from palate.testing.factories import record
+from palate.testing.models import publish
 
 
 @pytest.fixture
@@ -106,3 +111,19 @@ def test_a_migration_that_fails_leaves_nothing_behind(database: SqliteDatabase) 
     with pytest.raises(StoreUnavailable, match="database of palate"):
         upgrade(database)
     assert {"secrets"} == set(tables(database.path))
+
+
+def test_profiles_from_before_models_are_kept(database: SqliteDatabase) -> None:
+    """A database of the first version is brought up to date with its profiles, which no model serves yet."""
+    config = Config()
+    config.set_main_option("script_location", "palate.store:migrations")
+    with database.engine().begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    with closing(sqlite3.connect(database.path)) as raw, raw:
+        raw.execute("INSERT INTO profiles VALUES ('ana', 7, 'map', 1000)")
+    with closing(open_store(f"sqlite:///{database.path}")) as store:
+        assert Header(7, "map", 1000, models_revision=0) == store.header("ana")
+        with store.transaction() as transaction:
+            record(transaction, "ana", EventKind.LIKE, "a", "metal")
+        assert "" == publish(store, "1", labels_revision=8)

@@ -11,8 +11,10 @@ from palate.errors import StoreUnavailable
 from palate.store import open_store
 from palate.store.sql import SqlStore
 from palate.store.sqlite import SqliteDatabase
+from palate.tastes.fold import replay
 from palate.tastes.profile import EventKind
-from palate.testing.factories import record, walk
+from palate.testing.factories import make_feature_map, record, walk
+from palate.testing.models import like, make_record, make_run, publish
 from palate.testing.store import assert_replay_equals_stored
 
 
@@ -126,6 +128,69 @@ def test_a_damaged_taste_is_unavailable_and_names_the_command_that_mends_it(path
         with pytest.raises(StoreUnavailable, match="palate profiles rebuild"):
             store.profile("ana")
         assert None is not store.header("ana")
+
+
+def test_a_damaged_model_is_unavailable_by_its_name_and_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    """Its record cannot be read, but serving and training go on."""
+    path = tmp_path / "palate.db"
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        like(store)
+        publish(store, "1")
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("UPDATE models SET metrics = '{', state = 99")
+        with pytest.raises(StoreUnavailable, match=r"model '1' .* table `models`"):
+            store.models.record("1")
+        assert "1" == store.models.pointers("ana")["metal"].version
+        assert "" == publish(store, "2")
+        assert "2" == store.models.pointers("ana")["metal"].version
+
+
+def test_a_model_whose_row_is_missing_serves_no_longer_and_can_be_replaced(tmp_path: Path) -> None:
+    """A pointer to nothing is none."""
+    path = tmp_path / "palate.db"
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        like(store)
+        publish(store, "1")
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("DELETE FROM models")
+        assert {} == store.models.pointers("ana")
+        assert "" == publish(store, "2")
+        assert ("2", "") == (
+            store.models.pointers("ana")["metal"].version,
+            store.models.pointers("ana")["metal"].previous,
+        )
+
+
+def test_a_lost_header_comes_back_with_models_that_serve(path: Path) -> None:
+    """A profile that is rebuilt from its log says that there are models, so that they are looked for."""
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        like(store, recorded_at=0)
+        assert "" == publish(store, "1", labels_revision=31)
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("DELETE FROM profiles")
+        profile = replay("ana", store.events("ana"), make_feature_map())
+        with store.transaction() as transaction:
+            transaction.replace(profile, make_feature_map().fingerprint)
+        header = store.header("ana")
+        assert header is not None
+        assert header.models_revision > 0
+        assert "1" == store.models.pointers("ana")["metal"].version
+
+
+def test_a_full_disk_keeps_the_old_model(path: Path) -> None:
+    """A publication that does not fit is refused as a whole and can be repeated once there is space."""
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        like(store, recorded_at=0)
+        assert "" == publish(store, "1", labels_revision=31)
+    made = make_record("2", labels_revision=31)
+    artifact = bytes(1_000_000)
+    with closing(SqlStore(FullDatabase(path))) as store:
+        with pytest.raises(StoreUnavailable, match="free space"):
+            store.models.publish(made, artifact, make_run(made))
+        assert "1" == store.models.pointers("ana")["metal"].version
+        assert None is store.models.record("2")
+    with closing(open_store(f"sqlite:///{path}")) as freed:
+        assert "" == freed.models.publish(made, artifact, make_run(made))
 
 
 def test_a_commit_waits_for_the_disk(path: Path) -> None:

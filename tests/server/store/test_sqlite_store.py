@@ -1,15 +1,24 @@
-"""The conformance suite over SQLite."""
+"""The conformance suites over SQLite."""
 
 from pathlib import Path
 
 import pytest
+from palate.testing.model_store import ModelStoreSuite
 from palate.testing.store import StoreSuite
 
 
-class TestSqliteStore(StoreSuite):
-    """SQLite keeps what a store promises."""
+class SqliteUrl:
+    """Where the database of a test is."""
 
     @pytest.fixture
     def store_url(self, tmp_path: Path) -> str:
         """Return a file that is not there yet."""
         return f"sqlite:///{tmp_path / 'palate.db'}?timeout=1"
+
+
+class TestSqliteStore(SqliteUrl, StoreSuite):
+    """SQLite keeps what a store promises."""
+
+
+class TestSqliteModels(SqliteUrl, ModelStoreSuite):
+    """SQLite keeps what a store promises about models."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from palate.store.migrations import upgrade
+from palate.store.model_statements import ModelStatements
 from palate.store.schema import metadata
 from palate.store.sqlite import SqliteDatabase
 from palate.store.statements import Statements
@@ -19,7 +20,13 @@ DIALECTS = [SqliteDatabase.dialect, postgresql.dialect(paramstyle="pyformat")]  
 
 def texts(dialect: Any) -> dict[str, str]:
     """Return the statements of a dialect by name."""
-    return {name: text for name, text in vars(Statements(dialect)).items() if isinstance(text, str)}
+    groups = (Statements(dialect), ModelStatements(dialect))
+    return {
+        f"{type(group).__name__}.{name}": text
+        for group in groups
+        for name, text in vars(group).items()
+        if isinstance(text, str)
+    }
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -27,7 +34,7 @@ def test_parameters_are_named_like_columns(dialect: Any) -> None:
     """No statement has a parameter that the store does not know of."""
     for name, text in texts(dialect).items():
         parameters = set(re.findall(r"(?<!:):(\w+)|%\((\w+)\)s", text))
-        assert {a or b for a, b in parameters} <= COLUMNS | {"after", "limit"}, name
+        assert {a or b for a, b in parameters} <= COLUMNS | {"after", "before", "limit"}, name
 
 
 def test_no_statement_scans_a_table(tmp_path: Path) -> None:
@@ -49,3 +56,19 @@ def test_a_request_id_is_found_by_its_index(tmp_path: Path) -> None:
     with closing(sqlite3.connect(database.path)) as raw:
         [step] = raw.execute(recorded, {"user_id": "ana", "request_id": "once"})
     assert "SEARCH feedback_log USING INDEX feedback_log_request (user_id=? AND request_id=?)" == step[3]
+
+
+def test_a_header_is_one_row_found_by_its_key(tmp_path: Path) -> None:
+    """The one read of a served slate searches one table once, models or not."""
+    database = SqliteDatabase(tmp_path / "palate.db")
+    upgrade(database)
+    with closing(sqlite3.connect(database.path)) as raw:
+        plan = list(raw.execute(f"EXPLAIN QUERY PLAN {Statements(database.dialect).header}", {"user_id": "ana"}))
+    assert ["SEARCH profiles USING PRIMARY KEY (user_id=?)"] == [step[3] for step in plan]
+
+
+def test_listing_models_does_not_touch_their_artifacts() -> None:
+    """A page of records reads no file."""
+    for name, text in texts(SqliteDatabase.dialect).items():
+        if "records" in name and "delete" not in name:
+            assert "model_artifacts" not in text, name

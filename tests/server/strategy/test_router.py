@@ -16,6 +16,7 @@ from palate.errors import NotFound, Overloaded, StrategyFailed
 from palate.strategy import (
     Choice,
     Context,
+    Declined,
     Reason,
     ReasonKind,
     Registered,
@@ -341,6 +342,48 @@ def test_a_strategy_that_hangs_never_holds_more_threads_than_allowed(executor: T
         slates = list(callers.map(lambda _: router.recommend(profile(1), request(1), CONTEXT), range(24)))
     assert {"lowest"} == {slate.strategy for slate in slates}
     assert (3, 3) == (gate.entered, router.abandoned)
+
+
+def test_a_strategy_that_declines_is_passed_over_and_nothing_has_failed(
+    executor: ThreadPoolExecutor, logs: list[Any]
+) -> None:
+    """The next one down answers, the slate may be kept, and the log has no line."""
+    lowest, declining = offering(7), raising(Declined("no model serves 'ana'"))
+    router = Router(registry(lowest, declining, declining), executor, timeout=5)
+    slate = router.recommend(ADVANCED, request(1), CONTEXT)
+    assert ("lowest", [7], False) == (slate.strategy, [placed.choice.row for placed in slate.items], slate.degraded)
+    assert 1 == lowest.requests[0].limit
+    assert [] == logs
+
+
+def test_a_strategy_that_declines_leaves_the_scores_to_the_next_one_down(executor: ThreadPoolExecutor) -> None:
+    """Rank falls through as Recommend does."""
+    router = Router(registry(scoring([1.0]), raising(Declined("no model"))), executor, timeout=5)
+    assert "lowest" == router.score(profile(1), np.zeros(1, dtype=np.int32), CONTEXT)[0]
+
+
+def test_a_failure_above_a_strategy_that_declines_is_not_forgotten(executor: ThreadPoolExecutor) -> None:
+    """The slate is degraded; where nobody answers, the failure is what is reported."""
+    declining, broken = raising(Declined("no model")), raising(ValueError("no such matrix"))
+    assert (
+        Router(registry(offering(7), declining, broken), executor, timeout=5)
+        .recommend(ADVANCED, request(1), CONTEXT)
+        .degraded
+    )
+    with pytest.raises(StrategyFailed, match="no such matrix"):
+        Router(registry(declining, broken), executor, timeout=5).recommend(profile(1), request(1), CONTEXT)
+
+
+def test_a_strategy_asked_for_by_name_that_declines_says_why(executor: ThreadPoolExecutor) -> None:
+    """The caller wanted this one and no other, and there is nothing to show."""
+    router = Router(registry(offering(7), raising(Declined("no model serves 'ana'"))), executor, timeout=5)
+    for ask in (
+        lambda: router.recommend(profile(1), request(1), CONTEXT, name="middle"),
+        lambda: router.score(profile(1), np.zeros(1, dtype=np.int32), CONTEXT, name="middle"),
+    ):
+        with pytest.raises(StrategyFailed, match="it declined: no model serves 'ana'") as caught:
+            ask()
+        assert ("middle", "1.0") == (caught.value.strategy, caught.value.version)
 
 
 def test_the_time_left_is_shared_so_that_the_lowest_rung_can_still_answer(

@@ -9,6 +9,7 @@ def test_the_public_names_are_these() -> None:
         "CatalogIndex",
         "Choice",
         "Context",
+        "Declined",
         "Placed",
         "Reason",
         "ReasonKind",
@@ -22,5 +23,6 @@ def test_the_public_names_are_these() -> None:
         "Stage",
         "Strategy",
         "StrategyState",
+        "TasteModel",
     ] == palate.strategy.__all__
     assert all(hasattr(palate.strategy, name) for name in palate.strategy.__all__)

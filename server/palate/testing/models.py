@@ -1,0 +1,72 @@
+"""Model records, runs and publications for tests."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from palate.store.contract import Store
+from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
+from palate.tastes.profile import EventKind
+from palate.testing.factories import record
+
+__all__ = ["like", "make_artifact", "make_record", "make_run", "publish", "reject"]
+
+
+def make_artifact(version: str, size: int = 100) -> bytes:
+    """Return bytes that depend on the version; no ONNX file, which the store does not care about."""
+    return (sha256(version.encode()).digest() * (size // 32 + 1))[:size]
+
+
+def make_record(version: str, **fields: Any) -> ModelRecord:
+    """Return the record of that artifact: a model of ana's metal, trained on her first label."""
+    artifact = make_artifact(version)
+    made = ModelRecord(
+        version=version,
+        user_id="ana",
+        taste_id="metal",
+        recipe="logistic",
+        state=ModelState.SERVING,
+        reason="",
+        metrics=(Metric("auc", 0.75, 0.5, 0.625),),
+        label_count=1,
+        labels_revision=1,
+        size_bytes=len(artifact),
+        sha256=sha256(artifact).hexdigest(),
+        created_at=3000,
+    )
+    return replace(made, **fields)
+
+
+def make_run(record: ModelRecord, **fields: Any) -> TrainingRun:
+    """Return the run that a record came from; it started at 2000 microseconds."""
+    made = TrainingRun(
+        run_id=f"run {record.version}",
+        user_id=record.user_id,
+        taste_id=record.taste_id,
+        model_version=record.version,
+        reason="",
+        labels_revision=record.labels_revision,
+        started_at=2000,
+        ended_at=3000,
+    )
+    return replace(made, **fields)
+
+
+def publish(store: Store, version: str, **fields: Any) -> str:
+    """Publish a model and return why it was kept out."""
+    made = make_record(version, **fields)
+    return store.models.publish(made, make_artifact(version), make_run(made))
+
+
+def reject(store: Store, version: str, **fields: Any) -> None:
+    """Keep a model that did not win."""
+    made = make_record(version, reason="ranking is better", **fields)
+    store.models.reject(made, make_artifact(version), make_run(made))
+
+
+def like(store: Store, user_id: str = "ana", taste_id: str = "metal", recorded_at: int = 1000) -> None:
+    """Record one more like in a taste."""
+    with store.transaction() as transaction:
+        header = transaction.header(user_id)
+        track_id = f"track {header.revision if header else 0}"
+        record(transaction, user_id, EventKind.LIKE, track_id, taste_id, recorded_at=recorded_at)

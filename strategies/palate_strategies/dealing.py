@@ -1,0 +1,65 @@
+"""How ranking and the model rungs deal a slate: to the active tastes, with a few slots for the weak ones."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from palate.strategy.contract import Context, Rows, SlateRequest
+from palate.strategy.slate import SlateBuilder, take_turns
+
+from palate_strategies.scoring import TasteScorer, deal_among
+
+__all__ = ["deal_best_first"]
+
+
+def deal_best_first(
+    active: Sequence[TasteScorer],
+    weak: Sequence[TasteScorer],
+    builder: SlateBuilder,
+    request: SlateRequest,
+    context: Context,
+    weak_share: float,
+    *,
+    evenly: bool = False,
+) -> list[tuple[TasteScorer, int]]:
+    """Fill the builder's room with the best tracks of each taste, in turns.
+
+    Without active tastes the weak ones have it all.
+
+    Args:
+        active: Scorers of the active tastes.
+        weak: Scorers of the weak ones.
+        builder: Takes the tracks.
+        request: What is asked for.
+        context: The catalog, and what is rated.
+        weak_share: Share of the slots that the weak tastes get together, as far as each active one keeps a slot.
+        evenly: Whether all tastes count as equally confident.
+
+    Returns:
+        The chosen rows, each with the scorer of its taste, in the order to show them.
+    """
+    weak = _in_turn(weak, request.seed)
+    kept = _weak_slots(weak_share, builder.room, len(active), len(weak))
+    deal = partial(deal_among, builder=builder, request=request, context=context, order=_best_first, evenly=evenly)
+    main = deal(active, slots=builder.room - kept)
+    extra = deal(weak, slots=builder.room)
+    main += deal(active, slots=builder.room)
+    piles = iter(main), iter(extra)
+    return [next(piles[turn]) for turn in take_turns((len(main), len(extra)))]
+
+
+def _best_first(scorer: TasteScorer, rows: Rows) -> Rows:
+    return rows[np.argsort(-scorer.scores(rows))]
+
+
+def _weak_slots(share: float, slots: int, active: int, weak: int) -> int:
+    """Return how many slots the weak tastes get: the share, rounded, where each active taste keeps one."""
+    if active == 0:
+        return slots
+    return max(0, min(round(share * slots), slots - active)) if weak else 0
+
+
+def _in_turn(weak: Sequence[TasteScorer], seed: int) -> list[TasteScorer]:
+    """Return the weak tastes, most confident first; equals in an order that changes with every feedback."""
+    order = np.random.default_rng(seed).permutation(len(weak))
+    return sorted((weak[position] for position in order), key=lambda scorer: -scorer.taste.confidence)

@@ -1,0 +1,68 @@
+"""What the model rungs of the ladder share; they differ in the recipes whose models they use and in their stage."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from palate.strategy.contract import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
+from palate.strategy.slate import SlateBuilder, take_turns
+from palate.tastes.profile import Profile, TasteState
+
+from palate_strategies.config import ModelRungConfig
+from palate_strategies.dealing import deal_best_first
+from palate_strategies.exploration import explore
+from palate_strategies.model_scoring import accepted_models, restated, score_by_models, scorers_by_models
+from palate_strategies.scoring import choices_for
+
+__all__ = ["ModelRung"]
+
+
+class ModelRung:
+    """Shares the slate evenly among the active tastes and fills each with what its model finds most likely to please.
+
+    A few slots go to weak tastes, and a few are drawn by chance from where little is known. Tastes without a model
+    are ranked inside the same slate; see `palate_strategies.model_scoring`. A listener without any model is left
+    to the stage below.
+
+    Args:
+        config: The options.
+
+    Attributes:
+        recipes: The recipes whose models it uses.
+    """
+
+    config_type: ClassVar[type[ModelRungConfig]] = ModelRungConfig
+    stage: ClassVar[Stage | None] = None
+    recipes: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, config: ModelRungConfig) -> None:
+        self._config = config
+
+    def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
+        """Return the likeliest likes of every active taste in turns, with explored ones spread among them.
+
+        Raises:
+            Declined: When no model of these recipes serves the listener.
+        """
+        config, catalog = self._config, context.catalog
+        models = accepted_models(profile, context, self.recipes)
+        builder = SlateBuilder(request, catalog, config.artists_limit)
+        active, weak, inactive = (
+            scorers_by_models(models, profile.tastes_in(state), catalog, config) for state in TasteState
+        )
+        strong, others = (active, [*weak, *inactive]) if active else (weak, inactive)
+        explored = explore(config, strong, others, builder, request, context)
+        picks = deal_best_first(active, weak, builder, request, context, config.weak_share, evenly=True)
+        piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)
+        choices = [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
+        rows = np.array([choice.row for choice in choices], dtype=np.int32)
+        return restated(choices, score_by_models(models, profile, rows, context, config))
+
+    def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
+        """Score each track by the model that speaks for it: the probability that the listener likes it.
+
+        Raises:
+            Declined: When no model of these recipes serves the listener.
+        """
+        models = accepted_models(profile, context, self.recipes)
+        return score_by_models(models, profile, rows, context, self._config)

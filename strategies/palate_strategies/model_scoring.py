@@ -1,0 +1,152 @@
+"""How models score a listener's tracks, beside tastes that have none.
+
+A track is scored by the model of its own cluster's taste; where that has none, by the listener's common model; where
+there is none either, by ranking's formula, which every model of the listener knows how to turn into a probability.
+So all scores are calibrated probabilities of a like and stand in one order.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from palate.strategy.contract import (
+    CatalogIndex,
+    Choice,
+    Context,
+    Declined,
+    ReasonKind,
+    Rows,
+    Scores,
+    TasteModel,
+)
+from palate.tastes.profile import Profile, Taste
+
+from palate_strategies.config import ScoringConfig
+from palate_strategies.scoring import TasteScorer, score_by_tastes, scorers_of
+
+__all__ = ["AcceptedModels", "accepted_models", "restated", "score_by_models", "scorers_by_models"]
+
+_COMMON = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedModels:
+    """The models that a rung uses for a listener; at least one.
+
+    Attributes:
+        own: Models of single tastes, by the number of the taste's cluster.
+        common: The model of all other clusters, or None.
+    """
+
+    own: Mapping[int, TasteModel]
+    common: TasteModel | None
+
+    def of(self, cluster: int) -> TasteModel | None:
+        """Return the model that scores a cluster's tracks, or None when ranking does."""
+        return self.own.get(cluster, self.common)
+
+    def calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn ranking scores of the listener into probabilities of a like, float32 ``(n,)``."""
+        model = self.common or next(iter(self.own.values()))
+        logits = model.ranking_slope * scores.astype(np.float64) + model.ranking_intercept
+        return (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)  # the logistic function, without overflow
+
+
+def accepted_models(profile: Profile, context: Context, recipes: Collection[str]) -> AcceptedModels:
+    """Return those of a listener's models that some recipes trained, of tastes with standing verdicts.
+
+    Raises:
+        Declined: When there is none.
+    """
+    common = _accepted(context, _COMMON, recipes)
+    own = {}
+    for taste_id, taste in sorted(profile.tastes.items()):
+        cluster, model = context.catalog.cluster_number(taste_id), _accepted(context, taste_id, recipes)
+        if cluster is not None and model is not None and _has_verdicts(taste):
+            own[cluster] = model
+    if common is None and not own:
+        raise Declined(f"no model of {' or '.join(sorted(recipes))} serves {profile.user_id!r}")
+    return AcceptedModels(own, common)
+
+
+def _accepted(context: Context, taste_id: str, recipes: Collection[str]) -> TasteModel | None:
+    model = context.models.get(taste_id)
+    return model if model is not None and model.recipe in recipes else None
+
+
+def _has_verdicts(taste: Taste) -> bool:
+    return taste.liked.count + taste.disliked.count > 0
+
+
+class _ModelScorer(TasteScorer):
+    """Finds candidates and reasons as ranking does, but scores by a model."""
+
+    def __init__(
+        self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig, model: TasteModel
+    ) -> None:
+        super().__init__(taste, cluster, catalog, config)
+        self._normalized = catalog.normalized
+        self._model = model
+
+    def scores(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the model's probability of a like of each row, float32 ``(n,)``."""
+        return self._model.probabilities(self._normalized.take(rows, axis=0))
+
+
+def scorers_by_models(
+    models: AcceptedModels, tastes: Sequence[Taste], catalog: CatalogIndex, config: ScoringConfig
+) -> list[TasteScorer]:
+    """Make the scorers of those tastes whose cluster the catalog has and does not exclude.
+
+    Each puts the tracks of its own cluster in order; only `score_by_models` compares tracks of several tastes.
+    """
+    return [
+        scorer
+        if (model := models.of(scorer.cluster)) is None
+        else _ModelScorer(scorer.taste, scorer.cluster, catalog, config, model)
+        for scorer in scorers_of(tastes, catalog, config)
+    ]
+
+
+def score_by_models(
+    models: AcceptedModels, profile: Profile, rows: Rows, context: Context, config: ScoringConfig
+) -> Scores:
+    """Score rows, each by the model that speaks for its cluster, or by ranking's formula turned into a probability."""
+    catalog = context.catalog
+    clusters, place = np.unique(catalog.cluster[rows], return_inverse=True)
+    speakers = [models.of(cluster) for cluster in clusters.tolist()]
+    tastes = [_taste_id(profile, catalog, cluster) for cluster in clusters.tolist()]
+    values = np.empty(len(rows), dtype=np.float32)
+    taste_ids = [tastes[position] for position in place.tolist()]
+    for model in {id(speaker): speaker for speaker in speakers}.values():
+        heard = np.flatnonzero(np.array([speaker is model for speaker in speakers])[place])
+        if model is not None:
+            values[heard] = model.probabilities(catalog.normalized.take(rows[heard], axis=0))
+            continue
+        ranked = score_by_tastes(profile, rows[heard], context, config)
+        values[heard] = models.calibrated(ranked.values)
+        for position, taste_id in zip(heard.tolist(), ranked.taste_ids, strict=True):
+            taste_ids[position] = taste_id
+    versions = ["" if speaker is None else speaker.version for speaker in speakers]
+    return Scores(values, taste_ids, [versions[position] for position in place.tolist()])
+
+
+def _taste_id(profile: Profile, catalog: CatalogIndex, cluster: int) -> str:
+    """Return the taste of a cluster, or nothing when the listener has no verdict there."""
+    taste = profile.tastes.get(catalog.clusters[cluster].cluster_id)
+    return taste.taste_id if taste is not None and _has_verdicts(taste) else ""
+
+
+def restated(choices: Sequence[Choice], scores: Scores) -> list[Choice]:
+    """Give choices the scores, model versions and parts that `score_by_models` found for their rows."""
+    columns = zip(choices, scores.values.tolist(), scores.model_versions, strict=True)
+    return [_restated(choice, score, version) for choice, score, version in columns]
+
+
+def _restated(choice: Choice, score: float, version: str) -> Choice:
+    kind = choice.reason.kind
+    if kind is ReasonKind.SIMILAR and version:
+        kind = ReasonKind.MODEL
+    reason = replace(choice.reason, kind=kind, parts={"model" if version else "ranking": score})
+    return replace(choice, score=score, reason=reason, model_version=version)

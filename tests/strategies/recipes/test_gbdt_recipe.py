@@ -1,0 +1,49 @@
+"""Boosted trees beside the network."""
+
+import time
+
+import numpy as np
+import pytest
+from palate.testing.recipe import RecipeSuite, make_dataset
+from palate_strategies.recipes.gbdt import Gbdt, GbdtConfig
+
+
+class TestGbdt(RecipeSuite):
+    """Gbdt keeps the contract."""
+
+    recipe = Gbdt
+
+
+def test_trees_split_below_forty_labels() -> None:
+    """LightGBM's defaults would leave thirty labels in one leaf."""
+    fitted = Gbdt(GbdtConfig()).fit(make_dataset(30), 0)
+    assert len(fitted.boundaries()) > 0
+
+
+def test_early_stopping_takes_fewer_trees_where_there_is_less_to_learn() -> None:
+    """Labels by chance stop the trees much sooner than labels with a reason."""
+    recipe, dataset = Gbdt(GbdtConfig()), make_dataset(200)
+    meant = recipe.fit(dataset, 0).booster.num_trees()
+    dataset.labels[:] = np.random.default_rng(0).random(200) < 0.5
+    assert recipe.fit(dataset, 0).booster.num_trees() < meant / 2
+
+
+def test_a_single_like_is_enough_to_fit() -> None:
+    """There are no folds with one like; the liked track still comes out above the others."""
+    dataset = make_dataset(30)
+    dataset.labels[:] = np.arange(30) == 0
+    assert 0 == Gbdt(GbdtConfig()).fit(dataset, 0).logits(dataset.features).argmax()
+
+
+def test_a_hundred_thousand_labels_take_seconds() -> None:
+    """Beyond the limit labels are thinned out, so that the slowest of the three recipes stays below ten seconds."""
+    dataset = make_dataset(100_000)
+    started = time.perf_counter()
+    Gbdt(GbdtConfig()).fit(dataset, 0)
+    assert time.perf_counter() - started < 10
+
+
+def test_a_share_above_one_is_refused() -> None:
+    """The configuration is checked when it is made."""
+    with pytest.raises(ValueError, match="trees_share must be at least 0 and at most 1, not 2"):
+        GbdtConfig(trees_share=2)

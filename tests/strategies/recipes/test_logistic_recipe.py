@@ -1,0 +1,72 @@
+"""The recipe for a handful of labels."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+from palate.models.recipe import Dataset
+from palate.testing.recipe import RecipeSuite, make_dataset
+from palate_strategies.recipes.logistic import Logistic, LogisticConfig
+from skl2onnx import to_onnx
+from sklearn.linear_model import LogisticRegression
+
+
+class TestLogistic(RecipeSuite):
+    """Logistic keeps the contract."""
+
+    recipe = Logistic
+
+
+def linear(dataset: Dataset) -> Dataset:
+    """Return the dataset with labels that depend on danceability alone."""
+    return replace(dataset, labels=dataset.features[:, 0] > 0)
+
+
+def test_products_of_features_come_in_where_they_win() -> None:
+    """A listener of middling energy needs a square; one of danceability does not."""
+    recipe, dataset = Logistic(LogisticConfig()), make_dataset(300)
+    assert (True, False) == (recipe.fit(dataset, 0).second_order, recipe.fit(linear(dataset), 0).second_order)
+
+
+def test_without_products_it_is_what_skl2onnx_makes_of_the_regression() -> None:
+    """The linear graph agrees with the one that the general converter writes for the same regression."""
+    dataset = replace(make_dataset(100), directions=np.empty((0, 9)))
+    recipe = Logistic(LogisticConfig(second_order_variance=0))
+    ours = onnxruntime.InferenceSession(recipe.fit(dataset, 0).to_onnx(1, 0), providers=["CPUExecutionProvider"])
+    regression = LogisticRegression(C=LogisticConfig().variance, solver="newton-cholesky")
+    regression.fit(dataset.features.astype(np.float64), dataset.labels)
+    converted = to_onnx(regression, dataset.features[:1], options={"zipmap": False}, target_opset=17)
+    theirs = onnxruntime.InferenceSession(converted.SerializeToString(), providers=["CPUExecutionProvider"])
+    expected = theirs.run(["probabilities"], {"X": dataset.background})[0][:, 1]
+    assert pytest.approx(expected, abs=1e-6) == ours.run(None, {"features": dataset.background})[0]
+
+
+def test_weights_lean_towards_the_directions() -> None:
+    """With a handful of labels, a direction that is right about danceability moves its weight further."""
+    dataset = linear(make_dataset(10))
+    recipe = Logistic(LogisticConfig(second_order_variance=0))
+    track = np.eye(1, 9, dtype=np.float32)
+    blank = np.zeros((1, 9), np.float32)
+
+    def weight(directions: np.ndarray) -> float:
+        fitted = recipe.fit(replace(dataset, directions=directions), 0)
+        return float((fitted.logits(track) - fitted.logits(blank))[0])
+
+    assert weight(np.eye(1, 9)) > 1.2 * weight(np.empty((0, 9)))
+
+
+def test_the_length_of_a_direction_says_nothing() -> None:
+    """Directions are scaled to length 1, and one of length 0 is left out."""
+    dataset, recipe = make_dataset(40), Logistic(LogisticConfig())
+    short, long = (
+        recipe.fit(replace(dataset, directions=directions), 0).logits(dataset.background)
+        for directions in (np.eye(1, 9), np.array([100 * np.eye(9)[0], np.zeros(9)]))
+    )
+    assert pytest.approx(short) == long
+
+
+def test_a_variance_of_nothing_is_refused() -> None:
+    """A prior without variance would leave no weight to learn."""
+    with pytest.raises(ValueError, match="variance must be at least 1e-06 and finite, not 0"):
+        LogisticConfig(variance=0)

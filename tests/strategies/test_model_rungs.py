@@ -1,0 +1,292 @@
+"""Logistic, neural and gbdt: the rungs with trained models."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from palate.catalog.snapshot import Catalog
+from palate.catalog.tracks import FEATURES
+from palate.strategy.contract import Choice, Context, Declined, ReasonKind, Strategy, TasteModel
+from palate.testing.catalog import Listener, make_listener
+from palate.testing.strategy import StrategySuite, pages, slate
+from palate_strategies.config import ModelRungConfig, RankingConfig
+from palate_strategies.gbdt import Gbdt
+from palate_strategies.logistic import Logistic
+from palate_strategies.model_rung import ModelRung
+from palate_strategies.neural import Neural
+from palate_strategies.ranking import Ranking
+
+GBDT = Gbdt(ModelRungConfig())
+SLOPE, INTERCEPT = 1.5, -0.5
+
+
+@dataclass(eq=False)
+class Linear:
+    """A model that is a logistic regression in numpy."""
+
+    version: str
+    recipe: str = "logistic"
+    weights: NDArray[np.float32] = field(default_factory=lambda: np.linspace(-1, 1, 9, dtype=np.float32))
+    ranking_slope: float = SLOPE
+    ranking_intercept: float = INTERCEPT
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities."""
+        assert features.shape[1:] == (len(FEATURES),)
+        answer: NDArray[np.float32] = 1 / (1 + np.exp(-features @ self.weights))
+        return answer.astype(np.float32)
+
+
+def towards(feature: int, version: str, recipe: str = "logistic") -> Linear:
+    """Return a model that likes one feature and nothing else."""
+    weights = np.zeros(len(FEATURES), dtype=np.float32)
+    weights[feature] = 2
+    return Linear(version, recipe, weights)
+
+
+def served(listener: Listener, models: Mapping[str, TasteModel]) -> Listener:
+    """Return a listener whom models serve."""
+    return replace(listener, context=replace(listener.context, models=models))
+
+
+class ModelRungSuite(StrategySuite):
+    """What holds for every rung: its contract, met by listeners whom models serve."""
+
+    def prepared(self, listener: Listener) -> Listener:
+        """Give a listener models."""
+        return served(listener, {taste_id: Linear(f"{taste_id} 1") for taste_id in self.modelled(listener)})
+
+    def modelled(self, listener: Listener) -> Sequence[str]:
+        """Return the tastes that have models."""
+        return sorted(listener.profile.tastes) or [""]
+
+    def test_a_taste_that_the_catalog_no_longer_knows_does_no_harm(self, subject: Strategy, listener: Listener) -> None:
+        """A listener all of whose models are of such tastes is left to the stage below."""
+        if "" in listener.context.models:
+            super().test_a_taste_that_the_catalog_no_longer_knows_does_no_harm(subject, listener)
+            return
+        tastes = {f"gone-{taste_id}": taste for taste_id, taste in listener.profile.tastes.items()}
+        models = {f"gone-{taste_id}": model for taste_id, model in listener.context.models.items()}
+        profile = replace(listener.profile, tastes={name: replace(t, taste_id=name) for name, t in tastes.items()})
+        with pytest.raises(Declined):
+            slate(subject, served(replace(listener, profile=profile), models), 20)
+
+
+class TestLogistic(ModelRungSuite):
+    """Logistic keeps the contract where every taste has a model, and the listeners without tastes a common one."""
+
+    strategy = Logistic
+
+
+class TestNeural(ModelRungSuite):
+    """Neural keeps the contract where one taste has a model and the others are ranked."""
+
+    strategy = Neural
+
+    def modelled(self, listener: Listener) -> Sequence[str]:
+        """Return the first taste."""
+        return sorted(listener.profile.tastes)[:1] or [""]
+
+
+class TestGbdt(ModelRungSuite):
+    """Gbdt keeps the contract where all tastes share the common model."""
+
+    strategy = Gbdt
+
+    def modelled(self, listener: Listener) -> Sequence[str]:  # noqa: ARG002 - the same for all
+        """Return the common model's key."""
+        return [""]
+
+
+@pytest.fixture(scope="module")
+def four(tiny: Catalog) -> Listener:
+    """Return a listener of three active tastes and a weak one; models serve two of them."""
+    listener = make_listener(tiny, {"death-metal": (12, 3), "j-pop": (7, 0), "salsa": (4, 1), "bebop": (1, 0)})
+    models = {"death-metal": towards(1, "metal 7", "gbdt"), "j-pop": towards(0, "j-pop 3", "neural")}
+    return served(listener, models)
+
+
+def tastes_of(choices: Sequence[Choice]) -> Counter[str]:
+    """Count the choices of each taste that are not explored."""
+    return Counter(choice.taste_id for choice in choices if not choice.exploration)
+
+
+def rows_of(choices: Sequence[Choice]) -> NDArray[np.int32]:
+    """Return the rows of choices."""
+    return np.array([choice.row for choice in choices], dtype=np.int32)
+
+
+def cluster_rows(catalog: Catalog, *clusters: str) -> NDArray[np.int32]:
+    """Return all tracks of some clusters."""
+    numbers = [number for cluster in clusters if (number := catalog.cluster_number(cluster)) is not None]
+    return np.flatnonzero(np.isin(catalog.cluster, numbers)).astype(np.int32)
+
+
+def test_active_tastes_share_evenly_whatever_their_confidence(four: Listener) -> None:
+    """Of 21 slots two are explored, two go to the weak taste, and 17 are split 6, 6 and 5."""
+    counts = tastes_of(slate(GBDT, four, 21))
+    assert {"death-metal": 6, "j-pop": 6, "salsa": 5, "bebop": 2} == counts
+
+
+@pytest.mark.parametrize(("limit", "explored"), [(1, 0), (4, 0), (10, 1), (20, 2), (100, 10)])
+def test_a_tenth_is_explored(four: Listener, limit: int, explored: int) -> None:
+    """At least one from ten slots on; each is marked, with the chance that it had, and of a weak or untried cluster."""
+    catalog = four.context.catalog
+    choices = [choice for choice in slate(GBDT, four, limit) if choice.exploration]
+    assert explored == len(choices)
+    for choice in choices:
+        assert 0 < choice.propensity < 1
+        assert ReasonKind.EXPLORATION is choice.reason.kind
+        assert catalog.clusters[catalog.cluster[choice.row]].cluster_id not in {"death-metal", "j-pop", "salsa"}
+
+
+def test_exploration_can_be_turned_off(four: Listener) -> None:
+    """Nothing is left to chance then."""
+    calm = Gbdt(ModelRungConfig(exploration=0))
+    slates = [slate(calm, four, 10, seed=seed) for seed in range(3)]
+    assert slates[0] == slates[1] == slates[2]
+    assert not any(choice.exploration for choice in slates[0])
+
+
+def test_a_taste_with_a_model_gets_what_its_model_finds_likeliest(four: Listener, tiny: Catalog) -> None:
+    """In a cluster that is looked at as a whole nothing better is left out, and the order is the model's."""
+    choices = [choice for choice in slate(GBDT, four, 30) if choice.taste_id == "death-metal"]
+    scores = [choice.score for choice in choices]
+    assert sorted(scores, reverse=True) == scores
+    unrated = np.setdiff1d(cluster_rows(tiny, "death-metal"), four.rated)
+    assert pytest.approx(towards(1, "").probabilities(tiny.normalized[unrated]).max()) == scores[0]
+    assert {"metal 7"} == {choice.model_version for choice in choices}
+    assert {ReasonKind.MODEL} == {choice.reason.kind for choice in choices}
+
+
+def test_a_reason_of_a_model_names_its_score_and_the_nearest_like(four: Listener) -> None:
+    """What the listener reads stays as in ranking."""
+    choice = next(choice for choice in slate(GBDT, four, 10) if choice.taste_id == "j-pop")
+    assert {"model": choice.score} == choice.reason.parts
+    assert choice.reason.nearest_liked in four.context.liked["j-pop"]
+    assert choice.reason.features
+
+
+def test_a_taste_without_a_model_is_ranked_with_calibrated_scores(four: Listener) -> None:
+    """The order is ranking's; the score is the logistic function of its score."""
+    choices = [choice for choice in slate(GBDT, four, 40) if choice.taste_id == "salsa" and not choice.exploration]
+    ranking = Ranking(RankingConfig()).score(four.profile, rows_of(choices), four.context).values
+    assert sorted(ranking, reverse=True) == list(ranking)
+    expected = 1 / (1 + np.exp(-(SLOPE * ranking + INTERCEPT)))
+    np.testing.assert_allclose(expected, [choice.score for choice in choices], rtol=1e-5)
+    for choice in choices:
+        assert {"ranking": choice.score} == choice.reason.parts
+        assert (ReasonKind.SIMILAR, "") == (choice.reason.kind, choice.model_version)
+
+
+def test_the_common_model_serves_the_tastes_without_their_own(four: Listener, tiny: Catalog) -> None:
+    """Clusters without a taste as well."""
+    context = replace(four.context, models={**four.context.models, "": towards(2, "common 1")})
+    rows = cluster_rows(tiny, "salsa", "baroque", "j-pop")
+    scores = GBDT.score(four.profile, rows, context)
+    names = [tiny.clusters[number].cluster_id for number in tiny.cluster[rows].tolist()]
+    said = set(zip(names, scores.model_versions, scores.taste_ids, strict=True))
+    assert {("salsa", "common 1", "salsa"), ("baroque", "common 1", ""), ("j-pop", "j-pop 3", "j-pop")} == said
+    salsa = np.flatnonzero(tiny.cluster[rows] == tiny.cluster_number("salsa"))
+    expected = towards(2, "").probabilities(tiny.normalized[rows[salsa]])
+    np.testing.assert_allclose(expected, scores.values[salsa], rtol=1e-5)
+    slated = slate(GBDT, replace(four, context=context), 40)
+    assert {"metal 7", "j-pop 3", "common 1"} == {choice.model_version for choice in slated}
+
+
+def test_every_score_is_a_probability_and_the_same_in_a_slate_as_for_rank(four: Listener) -> None:
+    """Explored tracks and ranked tastes too: they all stand in one order."""
+    choices = slate(GBDT, four, 40)
+    scores = GBDT.score(four.profile, rows_of(choices), four.context)
+    np.testing.assert_allclose([choice.score for choice in choices], scores.values, rtol=1e-5)
+    assert [choice.model_version for choice in choices] == list(scores.model_versions)
+    assert all(0 < choice.score < 1 for choice in choices)
+
+
+def test_tracks_of_no_taste_are_ranked_where_there_is_no_common_model(four: Listener, tiny: Catalog) -> None:
+    """A taste's model says nothing about clusters that it was not trained on."""
+    rows = cluster_rows(tiny, "baroque")
+    scores = GBDT.score(four.profile, rows, four.context)
+    ranking = Ranking(RankingConfig()).score(four.profile, rows, four.context)
+    np.testing.assert_allclose(1 / (1 + np.exp(-(SLOPE * ranking.values + INTERCEPT))), scores.values, rtol=1e-5)
+    assert list(ranking.taste_ids) == list(scores.taste_ids)
+    assert {""} == set(scores.model_versions)
+
+
+@pytest.mark.parametrize(
+    ("rung", "accepted"),
+    [(Logistic, {"logistic"}), (Neural, {"logistic", "neural"}), (Gbdt, {"logistic", "neural", "gbdt"})],
+)
+def test_a_rung_uses_the_models_of_its_own_recipe_and_of_lower_ones(
+    four: Listener, rung: type[ModelRung], accepted: set[str]
+) -> None:
+    """A recipe that nobody has heard of is used by none."""
+    recipes = dict(
+        zip(("death-metal", "j-pop", "salsa", "bebop"), ("logistic", "neural", "gbdt", "unheard"), strict=True)
+    )
+    listener = served(four, {taste: Linear(recipe, recipe) for taste, recipe in recipes.items()})
+    versions = {choice.model_version for choice in slate(rung(ModelRungConfig()), listener, 40)}
+    assert accepted == versions - {""}
+
+
+@pytest.mark.parametrize("models", [{}, {"death-metal": Linear("1", "gbdt")}, {"baroque": Linear("1")}])
+def test_a_listener_whom_no_model_serves_is_left_to_the_stage_below(
+    four: Listener, models: Mapping[str, TasteModel]
+) -> None:
+    """Models of higher rungs, and of tastes that the listener does not have, do not count."""
+    context = replace(four.context, models=models)
+    rung = Logistic(ModelRungConfig())
+    with pytest.raises(Declined, match="no model of logistic serves 'ana'"):
+        slate(rung, replace(four, context=context), 10)
+    with pytest.raises(Declined):
+        rung.score(four.profile, np.arange(3, dtype=np.int32), context)
+
+
+def test_the_model_of_a_taste_whose_verdicts_were_taken_back_does_not_count(four: Listener) -> None:
+    """Nothing stands any more that it could rest on."""
+    taste = four.profile.tastes["j-pop"]
+    emptied = replace(taste, liked=type(taste.liked)(), disliked=type(taste.disliked)())
+    profile = replace(four.profile, tastes={**four.profile.tastes, "j-pop": emptied})
+    versions = {choice.model_version for choice in slate(GBDT, replace(four, profile=profile), 40)}
+    assert {"", "metal 7"} == versions
+
+
+def test_small_pages_reach_every_active_taste_equally(four: Listener) -> None:
+    """With one slot to a page the active tastes take turns."""
+    tastes = [page[0].taste_id for page in pages(GBDT, four, limit=1, count=12)]
+    assert {"death-metal": 4, "j-pop": 4, "salsa": 4} == Counter(tastes)
+
+
+def test_without_active_tastes_the_weak_ones_have_it_all(tiny: Catalog) -> None:
+    """As in ranking; what is explored comes from clusters without a taste."""
+    listener = served(make_listener(tiny, {"salsa": (1, 0), "bebop": (1, 0)}), {"": Linear("1")})
+    counts = tastes_of(slate(GBDT, listener, 10))
+    assert {"salsa", "bebop"} == set(counts)
+    assert [4, 5] == sorted(counts.values())
+
+
+def test_extreme_calibrations_stay_probabilities(four: Listener, tiny: Catalog) -> None:
+    """No overflow, whatever the slope."""
+    model = replace(towards(1, "1"), ranking_slope=1e6, ranking_intercept=-3e5)
+    scores = GBDT.score(four.profile, cluster_rows(tiny, "salsa"), Context(tiny, {}, {}, {"death-metal": model}))
+    assert ((scores.values >= 0) & (scores.values <= 1)).all()
+
+
+def test_the_stages_stand_in_the_order_of_the_ladder() -> None:
+    """Each needs more ratings than the one below, ranking included."""
+    counts = [rung.stage.min_interactions for rung in (Ranking, Logistic, Neural, Gbdt) if rung.stage]
+    assert [5, 10, 15, 100] == counts
+    assert sorted(counts) == counts
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("weak_share", 1.5), ("weak_share", math.nan), ("exploration", -0.1), ("candidates", 0)]
+)
+def test_a_bad_option_is_refused_by_name(name: str, value: float) -> None:
+    """The operator reads which option is wrong."""
+    with pytest.raises(ValueError, match=name):
+        ModelRungConfig(**{name: value})  # type: ignore[arg-type]  # the wrong value is the test

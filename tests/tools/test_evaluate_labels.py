@@ -1,0 +1,121 @@
+"""`palate evaluate labels`: one listener's labels, served and compared with references."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from palate.catalog.snapshot import Catalog
+from palate.catalog.tracks import FEATURES
+from palate.errors import CatalogError
+from palate_tools.evaluation.commands import evaluate
+from palate_tools.evaluation.harness import Trial, make_splits
+from palate_tools.evaluation.labelled import read_labelled
+from palate_tools.evaluation.summary import summarize
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, catalog: Catalog) -> Write:
+    """Return a function that writes some tracks of the bundled catalog with labels that follow their energy."""
+
+    def write_file(
+        count: int, *, target: str = "target", words: tuple[str, str] = ("0", "1"), titles: bool = True
+    ) -> Path:
+        generator = np.random.default_rng(0)
+        rows = generator.permutation(len(catalog))[:count]
+        noise = generator.normal(0, 0.5, count)
+        liked = catalog.normalized[rows, 1] + noise > 0
+        path = tmp_path / "labels.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([*FEATURES, target, *(["song_title", "artist"] if titles else [])])
+            for row, like in zip(rows.tolist(), liked.tolist(), strict=True):
+                track = catalog.track(row)
+                named = [track.title, track.artists[0]] if titles else []
+                writer.writerow([*track.features, words[like], *named])
+        return path
+
+    return write_file
+
+
+def run(path: Path, *options: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(evaluate, ["labels", str(path), "--jobs", "1", *options])
+
+
+def test_what_is_served_is_measured_beside_the_references(write: Write) -> None:
+    """The labels go through the real server and trainer; every reference has its figure on both scales."""
+    result = run(write(200), "--seeds", "1", "--n", "40", "--json")
+    assert result.exit_code in {0, 1}, result.output
+    document = json.loads(result.stdout)
+    [size] = document["sizes"]
+    [trial] = document["trials"]
+    assert 40 == size["size"] == trial["size"]
+    assert 10 == len(size["references"])
+    assert 0.8 < trial["served"] < 1
+    assert "" != trial["recipe"]
+    assert size["holds"] is (result.exit_code == 0)
+
+
+@pytest.mark.parametrize("titles", [True, False])
+def test_labels_stay_with_their_tracks(write: Write, tmp_path: Path, catalog: Catalog, titles: bool) -> None:
+    """The catalog that is built has the file's features beside the file's labels, with or without titles."""
+    path = write(120, target="Liked", words=("false", "True"), titles=titles)
+    tracks = read_labelled(path, tmp_path / "made.catalog")
+    with path.open(encoding="utf-8") as file:
+        rows = {
+            tuple(np.float32(row[name]) for name in FEATURES): row["Liked"] == "True" for row in csv.DictReader(file)
+        }
+    assert len(rows) - 5 <= len(tracks.track_ids) <= 120
+    assert [rows[tuple(features)] for features in tracks.raw.astype(np.float32)] == tracks.liked.tolist()
+    assert 0 < tracks.liked.sum() < len(tracks.liked)
+    assert len(catalog) > len(tracks.track_ids)
+
+
+@pytest.mark.parametrize(
+    ("target", "words", "option", "sentence"),
+    [
+        ("mood", ("0", "1"), None, "no column target or liked or label"),
+        ("mood", ("0", "1"), "rating", "no column rating"),
+        ("target", ("3", "5"), None, "which is neither 1 nor 0"),
+    ],
+)
+def test_a_column_that_cannot_be_used_is_refused(
+    write: Write, tmp_path: Path, target: str, words: tuple[str, str], option: str | None, sentence: str
+) -> None:
+    """The sentence says what would do."""
+    with pytest.raises(CatalogError, match=sentence):
+        read_labelled(write(30, target=target, words=words), tmp_path / "made.catalog", option)
+
+
+def test_too_few_labels_are_refused(write: Write) -> None:
+    """Some must be held out to judge by."""
+    result = run(write(60), "--n", "50")
+    assert "too few" in str(result.exception)
+
+
+def test_splits_hold_out_what_they_do_not_tell() -> None:
+    """Both kinds stand in every part in their proportion; sizes that leave too few to judge by are left out."""
+    liked = np.arange(100) < 40
+    splits = make_splits(liked, [10, 60, 90], seeds=2, least_held=30)
+    assert [(10, 0), (10, 1), (60, 0), (60, 1)] == [(split.size, split.seed) for split in splits]
+    for split in splits:
+        assert list(range(100)) == sorted([*split.told, *split.held])
+        assert 0.4 * split.size == liked[split.told].sum()
+
+
+def test_a_size_is_good_where_served_is_close_enough_to_the_best_reference() -> None:
+    """The best reference is the one with the highest mean."""
+    served = {10: 0.700, 20: 0.690}
+    trials = [
+        Trial(size, seed, value, 0.6, {"a": 0.5, "b": 0.7}, "", 0) for size, value in served.items() for seed in (0, 1)
+    ]
+    ten, twenty = summarize(trials)
+    assert ("b", "b") == (ten.best, twenty.best)
+    assert (True, False) == (ten.holds, twenty.holds)
+    assert pytest.approx(-0.01) == twenty.difference.value

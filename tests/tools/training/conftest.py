@@ -1,0 +1,88 @@
+"""Listeners on the bundled catalog whose likes follow a direction, and what trains them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from palate.catalog.snapshot import Catalog
+from palate.config import Config, load_config
+from palate.service.feedback import Feedback, FeedbackService
+from palate.store import open_store
+from palate.store.contract import Store
+from palate.tastes import EventKind
+from palate_tools.training.workshop import Workshop, open_workshop
+
+Tell = Callable[..., None]
+OpenWorkshop = Callable[..., Workshop]
+
+
+@pytest.fixture
+def config(tmp_path: Path, catalog_path: Path) -> Config:
+    """Return a configuration with an empty store, whose trainer knows logistic regression alone."""
+    keys = {"data_dir": tmp_path, "catalog.path": catalog_path, "training.allow": ["logistic"]}
+    return load_config(None, keys)
+
+
+@pytest.fixture
+def store(config: Config) -> Iterator[Store]:
+    """Return that store, opened."""
+    with closing(open_store(config.store_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
+    """Return a function that records what a listener thinks of some tracks of the given clusters.
+
+    They like the energetic ones, of the `contrary` clusters the others; `chance` is the share of turned verdicts.
+    """
+    rated: set[tuple[str, int]] = set()
+    with closing(FeedbackService(store, catalog)) as service:
+
+        def record(
+            user_id: str,
+            count: int,
+            *,
+            clusters: tuple[str, ...] = (),
+            contrary: tuple[str, ...] = (),
+            chance: float = 0.1,
+        ) -> None:
+            generator = np.random.default_rng(1)
+            named = clusters or ("electronica", "techno-trance")
+            drawn = generator.permutation(np.flatnonzero(_of(catalog, named + contrary))).tolist()
+            rows = np.array([row for row in drawn if (user_id, row) not in rated][:count])
+            rated.update((user_id, row) for row in rows.tolist())
+            turned = _of(catalog, contrary)[rows]
+            energy = catalog.normalized[rows, 1]
+            middle = np.where(turned, np.median(energy[turned]) if turned.any() else 0, np.median(energy[~turned]))
+            liked = ((energy > middle) ^ turned) ^ (generator.random(len(rows)) < chance)
+            kinds = [EventKind.LIKE if like else EventKind.DISLIKE for like in liked.tolist()]
+            told = [
+                Feedback(user_id, kind, catalog.track_id(row)) for kind, row in zip(kinds, rows.tolist(), strict=True)
+            ]
+            service.record(told).result()
+
+        yield record
+
+
+@pytest.fixture
+def workshop(config: Config, store: Store) -> Iterator[OpenWorkshop]:  # noqa: ARG001 - makes the database
+    """Return a function that opens a workshop with some fields of the training table changed."""
+    with ExitStack() as stack:
+
+        def enter(**fields: Any) -> Workshop:
+            training = config.training.model_copy(update=fields)
+            return stack.enter_context(open_workshop(config.model_copy(update={"training": training})))
+
+        yield enter
+
+
+def _of(catalog: Catalog, clusters: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Return which tracks belong to some clusters."""
+    numbers = [number for number, cluster in enumerate(catalog.clusters) if cluster.cluster_id in clusters]
+    belongs: NDArray[np.bool_] = np.isin(catalog.cluster, numbers)
+    return belongs

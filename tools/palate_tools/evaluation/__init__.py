@@ -1,0 +1,1 @@
+"""Measuring palate on real labels."""

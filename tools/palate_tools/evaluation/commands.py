@@ -1,0 +1,85 @@
+"""`palate evaluate …`."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from palate.config import LogConfig
+from palate.logs import set_up_logs
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from palate_tools.evaluation.harness import EvaluationFailed, Watcher, evaluate_labels, make_splits
+from palate_tools.evaluation.labelled import read_labelled
+from palate_tools.evaluation.summary import print_summary, summarize, to_json
+from palate_tools.tables import open_console
+
+__all__ = ["evaluate"]
+
+_SIZES: Final = (20, 50, 100, 200, 500, 1000)
+_LEAST_HELD: Final = 50
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure palate on real labels."""
+
+
+@evaluate.command()
+@click.argument("path", metavar="CSV", type=click.Path(path_type=Path))
+@click.option("--target", metavar="COLUMN", help="The column of 1 and 0; target, liked or label when left out.")
+@click.option("--seeds", default=20, show_default=True, type=click.IntRange(min=1), help="Draws of each size.")
+@click.option(
+    "--n",
+    "sizes",
+    multiple=True,
+    type=click.IntRange(min=4),
+    help=f"How many labels to tell. Repeatable.  [default: {', '.join(map(str, _SIZES))}]",
+)
+@click.option("--jobs", default=-1, help="How many processes train.  [default: one for each processor]")
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
+def labels(path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], jobs: int, as_json: bool) -> None:
+    """Measure what is served to a listener whose likes and dislikes are in a file.
+
+    Builds a catalog of the file's tracks, starts a server on it, tells it some of the labels, trains, and has it
+    rank the others, next to references that are fitted in the same run. Exits with 1 where what is served falls
+    behind the best of them.
+    """
+    set_up_logs(LogConfig(level="error"))
+    with tempfile.TemporaryDirectory(prefix="palate-evaluate-") as name, _progress() as watch:
+        folder = Path(name)
+        watch("building the catalog", 0, 1)
+        tracks = read_labelled(path, folder / "labelled.catalog", target)
+        splits = make_splits(tracks.liked, sorted(set(sizes or _SIZES)), seeds, _LEAST_HELD)
+        if not splits:
+            raise EvaluationFailed(
+                f"{path} has {len(tracks.liked)} labels, too few to tell {min(sizes or _SIZES)} and hold out "
+                f"{_LEAST_HELD}; name a smaller number with --n"
+            )
+        trials = evaluate_labels(tracks, splits, folder, folder / "labelled.catalog", jobs, watch)
+    summaries = summarize(trials)
+    if as_json:
+        click.echo(to_json(summaries, trials))
+    else:
+        print_summary(open_console(), summaries)
+    if not all(summary.holds for summary in summaries):
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Watcher]:
+    """Show a bar for every step on a terminal, and nothing in a pipe."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done + 1)
+
+        yield watch

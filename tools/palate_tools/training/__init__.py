@@ -1,0 +1,1 @@
+"""The trainer: from stored profiles to verified, published models."""

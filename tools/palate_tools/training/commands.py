@@ -1,0 +1,140 @@
+"""`palate train`."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+import click
+from palate.catalog.snapshot import Catalog
+from palate.config import CatalogConfig, Config, load_config
+from palate.errors import NotFound
+from palate.logs import set_up_logs
+from palate.store import open_store
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from palate_tools.catalog.bundled import default_catalog
+from palate_tools.tables import open_console, print_line
+from palate_tools.training.due import common_direction, due_listeners
+from palate_tools.training.fleet import BACKENDS, Job, train_fleet
+from palate_tools.training.presenting import print_outcome, print_summary
+from palate_tools.training.report import Outcome, TasteReport
+
+__all__ = ["train", "training_config"]
+
+_FILE: Final = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What to train: the listeners and tastes that were named, or all that are due."""
+
+    users: tuple[str, ...]
+    tastes: tuple[str, ...]
+    dry_run: bool
+
+
+@click.command()
+@click.option("--config", "config_path", type=_FILE, metavar="FILE", help="The TOML file with the configuration.")
+@click.option("--data-dir", type=_FILE, metavar="DIR", help="The folder for all state.  [default: palate-data]")
+@click.option("--user", "users", multiple=True, metavar="USER", help="Train this listener, due or not. Repeatable.")
+@click.option(
+    "--taste", "tastes", multiple=True, metavar="TASTE", help="Only this taste's own model; with --user. Repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Train and judge, but write nothing.")
+@click.option("--watch", is_flag=True, help="Go on, and train listeners as they become due, until Ctrl-C.")
+@click.option(
+    "--interval",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds between two looks, with --watch.",
+)
+@click.option("--jobs", default=-1, help="How many listeners at once.  [default: one for each processor]")
+@click.option(
+    "--backend", default="loky", show_default=True, type=click.Choice(BACKENDS), help="Where the work is done."
+)
+def train(  # noqa: PLR0913 - an option each
+    config_path: Path | None,
+    *,
+    data_dir: Path | None,
+    users: tuple[str, ...],
+    tastes: tuple[str, ...],
+    dry_run: bool,
+    watch: bool,
+    interval: float,
+    jobs: int,
+    backend: str,
+) -> None:
+    """Train the models of all listeners who are due, and publish those that win.
+
+    The server may run meanwhile; its next answer uses what was published. Exits with 1 when a training failed.
+    """
+    if tastes and not users:
+        raise click.UsageError("--taste needs --user: name the listener whose taste it is")
+    if jobs == 0:
+        raise click.UsageError("--jobs must not be 0; write 1 for one listener at a time, -1 for all processors")
+    config = training_config(config_path, data_dir)
+    set_up_logs(config.log.model_copy(update={"level": "warning"}))
+    console = open_console()
+    order = _Order(users, tastes, dry_run)
+    failed = _train(config, order, jobs, backend, console)
+    try:
+        while watch and not Event().wait(interval):
+            failed |= _train(config, order, jobs, backend, console)
+    except KeyboardInterrupt:
+        print_line(console, "stopped")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def training_config(config_path: Path | None, data_dir: Path | None) -> Config:
+    """Read the configuration as the server does, with absolute paths, so that any process can use it."""
+    config = load_config(config_path, {"data_dir": data_dir} if data_dir is not None else {})
+    folder = config.data_dir.absolute()
+    path = config.catalog.path or default_catalog(folder)
+    return config.model_copy(update={"data_dir": folder, "catalog": CatalogConfig(path=path.absolute())})
+
+
+def _train(config: Config, order: _Order, jobs: int, backend: str, console: Console) -> bool:
+    """Train once and show it. Return whether a training failed."""
+    work = _jobs(config, order)
+    if not work:
+        print_line(
+            console, f"no listener is due: none has had {config.training.interactions} events since the last run"
+        )
+        return False
+    reports: list[TasteReport] = []
+    with _progress() as progress:
+        for done in progress.track(train_fleet(work, jobs, backend), len(work), description="listeners"):
+            for report in done.tastes:
+                print_outcome(console, report)
+            reports += done.tastes
+    reports.sort(key=lambda report: (report.user_id, report.taste_id))
+    print_summary(console, reports)
+    return any(report.outcome is Outcome.FAILED for report in reports)
+
+
+def _jobs(config: Config, order: _Order) -> Sequence[Job]:
+    with Catalog.open(config.catalog_path) as catalog:
+        feature_map = catalog.feature_map
+    with closing(open_store(config.store_url, create=False)) as store:
+        for user_id in order.users:
+            if store.header(user_id) is None:
+                raise NotFound("profile", user_id)
+        users: Iterable[str] = order.users or due_listeners(
+            store, config.training.interactions, feature_map.fingerprint
+        )
+        users = list(users)
+        sample = config.training.other_listeners if users else 0
+        common = common_direction(store, feature_map, sample)
+    return [Job(config, user_id, common.without(user_id), order.tastes, order.dry_run) for user_id in users]
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

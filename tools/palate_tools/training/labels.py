@@ -1,0 +1,144 @@
+"""The labels of one listener: every standing verdict that counts for a taste, as arrays."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from palate.catalog.features import FeatureMap
+from palate.catalog.snapshot import Catalog
+from palate.models.recipe import Dataset
+from palate.store.contract import Header, Store
+from palate.strategy.contract import Context, Rows
+from palate.tastes import Profile, Rating, Tally, Taste, Verdict, replay
+
+__all__ = ["Labels", "read_profile"]
+
+_FIXED_POINT = 1 << 16
+
+
+def read_profile(store: Store, user_id: str, feature_map: FeatureMap) -> tuple[Profile, Header] | None:
+    """Return a stored profile on the scale of a feature map, folded anew where it was folded with another one."""
+    stored = store.profile(user_id)
+    if stored is None:
+        return None
+    profile, header = stored
+    if header.feature_map != feature_map.fingerprint:
+        profile = replay(user_id, store.events(user_id), feature_map)
+    return profile, header
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a listener's models are trained and judged on, in the order in which it was said.
+
+    Attributes:
+        profile: The profile.
+        ratings: The ratings, `n` of them.
+        features: float32 ``(n, 9)``, normal scores.
+        liked: bool ``(n,)``, True for a like.
+        tastes: str ``(n,)``, the taste_id of each.
+        rows: int32 ``(n,)``, the catalog's row of each; -1 where the catalog no longer has the track.
+        revisions: int64 ``(n,)``, the profile's revision that each verdict made.
+    """
+
+    profile: Profile
+    ratings: tuple[Rating, ...]
+    features: NDArray[np.float32]
+    liked: NDArray[np.bool_]
+    tastes: NDArray[np.str_]
+    rows: Rows
+    revisions: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, profile: Profile, catalog: Catalog, limit: int) -> Self:
+        """Collect a profile's labels, the latest `limit` of them."""
+        ratings = [rating for rating in profile.ratings.values() if _counts(profile, rating)][-limit:]
+        raw = np.array([rating.evidence.features for rating in ratings], dtype=np.float32).reshape(len(ratings), -1)
+        return cls(
+            profile,
+            tuple(ratings),
+            catalog.feature_map.normalize(raw) if ratings else np.empty((0, 9), dtype=np.float32),
+            np.array([rating.verdict is Verdict.LIKE for rating in ratings], dtype=np.bool_),
+            np.array([rating.taste_id for rating in ratings], dtype=np.str_),
+            catalog.rows([rating.track_id for rating in ratings]),
+            np.array([rating.revision for rating in ratings], dtype=np.int64),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of labels."""
+        return len(self.ratings)
+
+    def counts(self, taste_id: str) -> tuple[int, int]:
+        """Return likes and dislikes of a taste; of all tastes for the empty taste_id."""
+        liked = self.liked[self.tastes == taste_id] if taste_id else self.liked
+        likes = int(liked.sum())
+        return likes, len(liked) - likes
+
+    def dataset(
+        self,
+        chosen: NDArray[np.intp],
+        weights: NDArray[np.float64],
+        background: NDArray[np.float32],
+        common: NDArray[np.float64],
+    ) -> Dataset:
+        """Make the dataset that a model is fitted to.
+
+        Args:
+            chosen: Positions of the labels to train on.
+            weights: float64 ``(n,)``, of all labels; those of 0 are left out.
+            background: A sample of the catalog.
+            common: float64 ``(k, 9)``, directions that other listeners share.
+        """
+        chosen = chosen[weights[chosen] > 0]
+        features, liked, weight = self.features[chosen], self.liked[chosen], weights[chosen]
+        own = weight == weight.max(initial=0.0)
+        kinds = [own] if own.all() else [np.ones_like(own), own]
+        found = [direction for kind in kinds if (direction := _direction(features[kind], liked[kind])) is not None]
+        directions = np.concatenate([np.array(found).reshape(-1, features.shape[1]), common])
+        return Dataset(features, liked, weight, directions, background)
+
+    def profile_of(self, chosen: NDArray[np.intp]) -> Profile:
+        """Return the profile as it would stand had only some of the labels been given."""
+        tastes: dict[str, Taste] = {}
+        for taste_id in np.unique(self.tastes[chosen]).tolist():
+            own = chosen[self.tastes[chosen] == taste_id]
+            liked, disliked = (self._tally(own[self.liked[own] == side]) for side in (True, False))
+            standing = self.profile.tastes[taste_id]
+            tastes[taste_id] = Taste(taste_id, standing.opened, standing.revision, liked, disliked)
+        ratings = {self.ratings[n].track_id: self.ratings[n] for n in chosen.tolist()}
+        return Profile(self.profile.user_id, self.profile.revision, tastes, ratings)
+
+    def context(self, chosen: NDArray[np.intp], catalog: Catalog) -> Context:
+        """Return what a strategy would be given beside `profile_of`."""
+        known = chosen[self.rows[chosen] >= 0]
+        liked, disliked = (self._rows_by_taste(known[self.liked[known] == side]) for side in (True, False))
+        return Context(catalog, liked, disliked)
+
+    def _tally(self, chosen: NDArray[np.intp]) -> Tally:
+        steps = np.rint(self.features[chosen].astype(np.float64) * _FIXED_POINT).astype(np.int64)
+        genres = Counter(genre for n in chosen.tolist() for genre in self.ratings[n].evidence.genres)
+        return Tally(len(chosen), tuple(steps.sum(axis=0).tolist()), dict(genres))
+
+    def _rows_by_taste(self, chosen: NDArray[np.intp]) -> Mapping[str, Rows]:
+        return {
+            taste_id: self.rows[chosen[self.tastes[chosen] == taste_id]]
+            for taste_id in np.unique(self.tastes[chosen]).tolist()
+        }
+
+
+def _counts(profile: Profile, rating: Rating) -> bool:
+    taste = profile.tastes.get(rating.taste_id)
+    return taste is not None and taste.holds(rating)
+
+
+def _direction(features: NDArray[np.float32], liked: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """Return liked mean less disliked mean, or None without both."""
+    if liked.all() or not liked.any():
+        return None
+    difference: NDArray[np.float64] = features[liked].mean(axis=0, dtype=np.float64) - features[~liked].mean(
+        axis=0, dtype=np.float64
+    )
+    return difference
