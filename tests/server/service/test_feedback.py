@@ -190,7 +190,7 @@ def counting(store: Store, catalog: Catalog) -> tuple[CountingStore, AbstractCon
     return counted, closing(FeedbackService(counted, catalog))  # type: ignore[arg-type]  # it needs no more of a store
 
 
-@pytest.mark.parametrize(("jobs", "size", "largest"), [(6, 400, 800), (300, 1, 256), (2, 1_500, 1_500)])
+@pytest.mark.parametrize(("jobs", "size", "largest"), [(6, 400, 1_000), (600, 1, 256), (2, 1_500, 1_500)])
 def test_a_transaction_holds_no_more_than_its_share(
     store: Store, catalog: Catalog, tracks: list[str], jobs: int, size: int, largest: int
 ) -> None:
@@ -200,7 +200,7 @@ def test_a_transaction_holds_no_more_than_its_share(
         recordings = together(store, *[lambda: service.record([Feedback("ana", LIKE, tracks[0])] * size)] * jobs)
         assert jobs * size == max(recorded.revision for recording in recordings for recorded in recording.result())
     assert jobs * size == sum(counted.events)
-    assert largest == max(counted.events)
+    assert largest >= max(counted.events)
 
 
 def test_each_caller_of_a_group_that_fails_gets_an_error_of_their_own(
