@@ -155,11 +155,6 @@ class CacheConfig(_Table):
     slate_bytes: Annotated[int, Field(ge=0)] = 67_108_864
     """Memory for slates; one of ten items takes about 3 kilobytes."""
 
-    @property
-    def max_slates(self) -> int:
-        """`slate_bytes`, by the name that `palate.serve` reads."""
-        return self.slate_bytes
-
 
 class ModelsConfig(_Table):
     """Table ``[models]``: the models of tastes that one worker has loaded."""

@@ -136,7 +136,7 @@ class Server:
         profiles = ProfileService(catalog, store, listeners, router)
         recommendations = RecommendationService(catalog, listeners, router, tokens)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationServicer(recommendations, store, catalog, threads, config.cache.max_slates), server
+            RecommendationServicer(recommendations, store, catalog, threads, config.cache.slate_bytes), server
         )
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(feedback), server)
         profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(profiles, feedback, threads), server)

@@ -120,11 +120,5 @@ class Store(Protocol):
     def secret(self, name: str) -> bytes:
         """Return 32 random bytes that are made once and kept, the same for every worker."""
 
-    def check(self) -> None:
-        """Raise StoreUnavailable when the store cannot be read and written now.
-
-        It commits a small write, so it costs what recording feedback costs.
-        """
-
     def close(self) -> None:
         """Let go of all connections. The store cannot be used afterwards."""

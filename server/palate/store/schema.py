@@ -10,7 +10,6 @@ __all__ = [
     "model_artifacts",
     "model_pointers",
     "models",
-    "probes",
     "profiles",
     "ratings",
     "secrets",
@@ -88,14 +87,6 @@ secrets: Final = Table(
     Column("value", LargeBinary, nullable=False),
 )
 """Random bytes that all workers share."""
-
-probes: Final = Table(
-    "probes",
-    metadata,
-    Column("probe_id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("probed_at", BigInteger, nullable=False),
-)
-"""One row that is written to find out whether writing works."""
 
 models: Final = Table(
     "models",

@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -31,7 +30,6 @@ from palate.tastes.profile import Event, Profile, Rating, Taste
 __all__ = ["SqlStore"]
 
 _SECRET_BYTES: Final = 32
-_PROBE: Final = 1
 _ALL: Final = sys.maxsize
 _REVISION: Final = itemgetter(-1)
 """The last column of `Statements.ratings`."""
@@ -112,13 +110,6 @@ class SqlStore:
         with self._connections.lend() as connection:
             rows = connection.execute(self._statements.secret, {"name": name})
         return bytes(rows[0][0]) if rows else self._make_secret(name)
-
-    def check(self) -> None:
-        """Raise StoreUnavailable when the store cannot be read and written now."""
-        self.header("")
-        with self._connections.lend_to_write() as connection:
-            connection.execute(self._statements.put_probe, {"probe_id": _PROBE, "probed_at": time.time_ns() // 1000})
-            connection.commit()
 
     def close(self) -> None:
         """Let go of all connections. The store cannot be used afterwards."""

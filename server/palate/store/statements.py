@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Dialect, and_, bindparam, func, literal_co
 from sqlalchemy.sql.elements import ClauseElement
 
 from palate.store.compiled import ZERO, CompiledStatements, matches
-from palate.store.schema import feedback_log, probes, profiles, ratings, secrets, tastes
+from palate.store.schema import feedback_log, profiles, ratings, secrets, tastes
 
 __all__ = ["Statements"]
 
@@ -54,7 +54,6 @@ class Statements(CompiledStatements):
         self.put_taste = self._sql(self._upsert(tastes, "state"))
         self.put_rating = self._sql(self._upsert(ratings, "revision"))
         self.put_secret = self._sql(self._insert(secrets).on_conflict_do_nothing())
-        self.put_probe = self._sql(self._upsert(probes, "probed_at"))
 
     def _add_deletions(self) -> None:
         self.delete_taste = self._sql(tastes.delete().where(*matches(tastes, "user_id", "taste_id")))

@@ -193,7 +193,9 @@ class Profile(google.protobuf.message.Message):
     confidence: builtins.float
     """How sure palate is of the listener's tastes taken together, in [0, 1]; below 1 before it is rounded to a float."""
     stage: builtins.str
-    """The strategy that the listener's stage selects now. Always set."""
+    """The highest strategy whose thresholds the profile reaches. Where it needs models and none serves yet, slates come
+    from the one below; every slate names the strategy that made it. Always set.
+    """
     @property
     def tastes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Taste]:
         """The tastes, most confident first."""

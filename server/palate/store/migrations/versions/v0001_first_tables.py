@@ -59,8 +59,3 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.LargeBinary, nullable=False),
     )
-    op.create_table(
-        "probes",
-        sa.Column("probe_id", sa.SmallInteger, primary_key=True, autoincrement=False),
-        sa.Column("probed_at", sa.BigInteger, nullable=False),
-    )
