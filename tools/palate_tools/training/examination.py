@@ -29,7 +29,7 @@ from palate_tools.training.workshop import Workshop
 
 __all__ = ["Candidate", "Examination", "InService", "TrainingFailed"]
 
-GAIN_OVER_RANKING: Final = 0.03
+GAIN_OVER_RANKING: Final = 0.015
 """What a model gains over ranking on other listeners, in nats a label; see docs/training.md."""
 
 GAIN_OVER_SERVING: Final = 0.005
