@@ -23,8 +23,9 @@ OpenWorkshop = Callable[..., Workshop]
 @pytest.fixture
 def config(tmp_path: Path, catalog_path: Path) -> Config:
     """Return a configuration with an empty store, whose trainer knows logistic regression alone."""
-    keys = {"data_dir": tmp_path, "catalog.path": catalog_path, "training.allow": ["logistic"]}
-    return load_config(None, keys)
+    keys = {"data_dir": tmp_path, "catalog.path": catalog_path}
+    quick = {"training.allow": ["logistic"], "training.folds": 3, "training.repeats": 1}
+    return load_config(None, keys | quick)
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ def arguments(config: Config, store: Store, tmp_path: Path) -> list[str]:  # noq
     """Return the options that name the configuration."""
     path = tmp_path / "palate.toml"
     path.write_text(
-        f'[catalog]\npath = "{config.catalog_path}"\n[training]\nallow = ["logistic"]\ninteractions = 20\n',
+        f'[catalog]\npath = "{config.catalog_path}"\n[training]\nallow = ["logistic"]\nfolds = 3\nrepeats = 1\n'
+        "interactions = 20\n",
         encoding="utf-8",
     )
     return ["--config", str(path), "--data-dir", str(tmp_path)]

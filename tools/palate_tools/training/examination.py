@@ -29,14 +29,14 @@ from palate_tools.training.workshop import Workshop
 
 __all__ = ["Candidate", "Examination", "InService", "TrainingFailed"]
 
-GAIN_OVER_RANKING: Final = 0.03
+GAIN_OVER_RANKING: Final = 0.015
 """What a model gains over ranking on other listeners, in nats a label; see docs/training.md."""
 
 GAIN_OVER_SERVING: Final = 0.005
 """What a model gains over the one before it, which has seen fewer labels."""
 
-GAIN_OVER_COMMON: Final = -0.01
-"""What a taste's own model gains over the common model: it must show that it is worth having."""
+GAIN_OF_OWN: Final = -0.01
+"""What a taste's own model gains over what serves the taste without it: it must show that it is worth having."""
 
 _log = structlog.get_logger(__name__)
 
@@ -157,8 +157,10 @@ class Examination:
         weights = np.where(own, 1.0, self._workshop.config.other_weight)
         recipe = self._choose(asked)
         tried = self._try(self._workshop.recipes[recipe], weights)
-        rival = self._rival("the common model", self._tried[common.recipe.name], GAIN_OVER_COMMON, asked)
-        return self._candidate(taste_id, recipe, tried, weights, asked, [rival] if self._common_serves(common) else [])
+        without = self._rival("ranking", self._ranking, GAIN_OF_OWN, asked)
+        if self._common_serves(common):
+            without = self._rival("the common model", self._tried[common.recipe.name], GAIN_OF_OWN, asked)
+        return self._candidate(taste_id, recipe, tried, weights, asked, [without])
 
     def _common_serves(self, common: Candidate) -> bool:
         return common.decision.publish or ("" in self._in_service and not common.withdraw)

@@ -60,7 +60,9 @@ def train_fleet(jobs: Sequence[Job], workers: int, backend: str) -> Iterator[Lis
         ConfigError: When the backend is not installed.
     """
     with _backend(backend), joblib.parallel_config(backend=backend, n_jobs=workers):
-        yield from joblib.Parallel(return_as="generator_unordered")(joblib.delayed(_train)(job) for job in jobs)
+        # Ray's backend cannot give back results one by one.
+        returns = "list" if backend == "ray" else "generator_unordered"
+        yield from joblib.Parallel(return_as=returns)(joblib.delayed(_train)(job) for job in jobs)
 
 
 @contextmanager

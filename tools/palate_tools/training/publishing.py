@@ -39,14 +39,16 @@ class Publisher:
     Args:
         workshop: Has catalog and store.
         labels: What was trained on.
+        started_at: When training began, before the profile was read, in microseconds since 1970-01-01 UTC: a
+            profile that was deleted since then and begun anew gets nothing of it.
         dry_run: Whether nothing is to be written.
     """
 
-    def __init__(self, workshop: Workshop, labels: Labels, *, dry_run: bool) -> None:
+    def __init__(self, workshop: Workshop, labels: Labels, started_at: int, *, dry_run: bool) -> None:
         self._workshop = workshop
         self._labels = labels
         self._dry_run = dry_run
-        self._started_at = _now()
+        self._started_at = started_at
 
     def publish(self, candidate: Candidate, fitted: FittedModel, label_count: int) -> TasteReport:
         """Export and verify a model, and publish it or keep it out as was decided.

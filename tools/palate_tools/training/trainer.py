@@ -1,5 +1,6 @@
 """Trains one listener: the tastes' own models, and the common model that serves the other tastes."""
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -43,6 +44,7 @@ def train_listener(
     Raises:
         NotFound: When there is no such listener, or one of the tastes is not there.
     """
+    started_at = time.time_ns() // 1000
     stored = read_profile(workshop.store, user_id, workshop.catalog.feature_map)
     if stored is None:
         raise NotFound("profile", user_id)
@@ -51,7 +53,7 @@ def train_listener(
         if taste_id not in profile.tastes:
             raise NotFound("taste", taste_id)
     labels = Labels.of(profile, workshop.catalog, workshop.config.max_labels)
-    training = _Training(workshop, labels, Publisher(workshop, labels, dry_run=dry_run))
+    training = _Training(workshop, labels, Publisher(workshop, labels, started_at, dry_run=dry_run))
     try:
         return ListenerReport(user_id, tuple(training.run(common, tastes)))
     except StoreUnavailable as error:

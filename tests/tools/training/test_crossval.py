@@ -1,0 +1,111 @@
+"""Cross-validation on folds that all share, and the look that decides whether a taste gets a model of its own."""
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import pytest
+from palate.catalog.snapshot import Catalog
+from palate.models.recipe import Dataset, Recipe
+from palate.store.contract import Store
+from palate_tools.training.calibration import Line
+from palate_tools.training.crossval import held_out_by_recipe, held_out_by_strategy, judge, make_folds, seed_of
+from palate_tools.training.labels import Labels
+from palate_tools.training.screening import correction_gain
+from palate_tools.training.workshop import Workshop
+
+NOBODY = np.empty((0, 9))
+
+
+class Memory:
+    """A model that knows what it was told by heart and nothing else."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._told = {row.tobytes(): like for row, like in zip(dataset.features, dataset.labels, strict=True)}
+
+    def logits(
+        self, features: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Return what was told."""
+        return np.array([self._told.get(row.tobytes(), 0.5) for row in features], dtype=np.float64)
+
+
+class Memorizes:
+    """A recipe that memorizes."""
+
+    def fit(self, dataset: Dataset, seed: int) -> Memory:  # noqa: ARG002 - the contract's signature
+        """Memorize."""
+        return Memory(dataset)
+
+
+@pytest.fixture
+def labels(tell: Callable[..., None], store: Store, catalog: Catalog) -> Labels:
+    """Return the labels of a listener of two tastes."""
+    tell("ana", 60)
+    stored = store.profile("ana")
+    assert stored is not None
+    return Labels.of(stored[0], catalog, 1000)
+
+
+def test_every_label_is_predicted_by_a_model_that_has_not_seen_it(labels: Labels) -> None:
+    """A recipe that knows its labels by heart knows nothing of those held out."""
+    folds = make_folds(labels.liked, 5, 2, seed=1)
+    everything = np.ones(len(labels))
+    recipe = cast("Recipe", Memorizes())  # its models are never exported
+    held_out = held_out_by_recipe(
+        recipe, lambda train: labels.dataset(train, everything, labels.features[:0], NOBODY), labels, folds, 0
+    )
+    assert (2, 60) == held_out.shape
+    assert [0.5] == np.unique(held_out).tolist()
+    assert 0.5 == judge(held_out, Line(1, 0), labels.liked, everything).auc
+
+
+def test_ranking_is_asked_as_if_the_label_had_not_been_given(labels: Labels, workshop: Callable[..., Workshop]) -> None:
+    """Its scores of a label depend on the labels of the other folds alone."""
+    opened = workshop()
+    context = labels.context(np.arange(60), opened.catalog)
+    strategy = opened.without_models(labels.profile, labels.rows[:1], context)
+    folds = make_folds(labels.liked, 5, 1, seed=1)
+    [scores] = held_out_by_strategy(strategy, opened.catalog, labels, folds)
+    train, held = folds.repeats[0][0]
+    profile = labels.profile_of(train)
+    assert (
+        pytest.approx(strategy.score(profile, labels.rows[held], labels.context(train, opened.catalog)).values)
+        == scores[held]
+    )
+    assert len(train) == sum(taste.liked.count + taste.disliked.count for taste in profile.tastes.values())
+
+
+def test_all_labels_together_make_the_stored_profile(labels: Labels) -> None:
+    """Tallies that are summed at once are those that were folded one by one."""
+    assert dict(labels.profile.tastes) == dict(labels.profile_of(np.arange(60)).tastes)
+
+
+def test_folds_keep_the_kinds_in_proportion_and_are_the_same_every_time() -> None:
+    """With fewer labels of a kind than folds there are fewer folds."""
+    liked = np.arange(20) < 3
+    folds = make_folds(liked, 5, 2, seed=7)
+    assert [3, 3] == [len(splits) for splits in folds.repeats]
+    assert all(1 == liked[held].sum() for splits in folds.repeats for _, held in splits)
+    again = make_folds(liked, 5, 2, seed=7)
+    assert all(
+        held.tolist() == other.tolist()
+        for splits, others in zip(folds.repeats, again.repeats, strict=True)
+        for (_, held), (_, other) in zip(splits, others, strict=True)
+    )
+
+
+def test_seeds_depend_on_their_parts_alone() -> None:
+    """And differ between listeners and revisions."""
+    assert seed_of("ana", 1) == seed_of("ana", 1)
+    assert 3 == len({seed_of("ana", 1), seed_of("ana", 2), seed_of("ben", 1)})
+
+
+@pytest.mark.parametrize(("turn", "gains"), [(1.0, False), (-1.0, True)])
+def test_a_correction_gains_only_where_a_taste_differs(turn: float, gains: bool) -> None:
+    """Where the common model is right, nothing is left to correct."""
+    generator = np.random.default_rng(2)
+    features = generator.normal(size=(80, 9)).astype(np.float32)
+    truth = 2 * features[:, 1].astype(np.float64)
+    liked = generator.random(80) < 1 / (1 + np.exp(-truth))
+    assert gains is (correction_gain(turn * truth, features, liked, 0) > 0)
