@@ -116,9 +116,9 @@ def test_growth_is_given_for_ten_times_as_many_tracks() -> None:
     ("check", "expected"),
     [
         (Check("rate", 1, 0.5, least=0.5), "met"),
-        (Check("rate", 1, 0.4, least=0.5), "missed by 20%"),
+        (Check("rate", 1, 0.4, least=0.5), "missed by 20.0%"),
         (Check("growth", 1, 1.5, most=1.5), "met"),
-        (Check("growth", 1, 1.8, most=1.5), "missed by 20%"),
+        (Check("growth", 1, 1.8, most=1.5), "missed by 20.0%"),
     ],
 )
 def test_a_verdict_says_by_how_much_a_budget_is_missed(check: Check, expected: str) -> None:

@@ -47,11 +47,11 @@ class Check:
 
 def verdict(check: Check) -> str:
     """Say whether a budget is met."""
-    return f"missed by {check.missed_by:.0%}" if check.missed_by else "met"
+    return f"missed by {check.missed_by:.1%}" if check.missed_by else "met"
 
 
 def checks(results: Sequence[Result]) -> list[Check]:
-    """Return all budgets that apply to what was measured."""
+    """Return all budgets that apply to what was measured, by calls per second or latency and by processor time."""
     return [*_rates(results), *_memory(results), *_growth(results)]
 
 
@@ -59,8 +59,9 @@ def _rates(results: Sequence[Result]) -> Iterator[Check]:
     for result in results:
         for workload in workloads():
             if workload.budget is not None:
-                ratio = result.rows[workload.key].rate_ratio
-                yield Check(f"{workload.title}: ratio", result.tracks, ratio, least=workload.budget)
+                row = result.rows[workload.key]
+                yield Check(f"{workload.title}: ratio", result.tracks, row.rate_ratio, least=workload.budget)
+                yield Check(f"{workload.title}: CPU ratio", result.tracks, row.cpu_ratio, least=workload.budget)
 
 
 def _memory(results: Sequence[Result]) -> Iterator[Check]:
