@@ -129,6 +129,8 @@ class TrainingConfig(_Table):
     """Dislikes from which a taste gets a model of its own."""
     other_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
     """What a label of another taste counts for in the model of a taste."""
+    negative_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """What a track of the catalog counts for as a dislike, where dislikes are few; 0 uses real ones alone."""
     max_labels: Annotated[int, Field(ge=100)] = 10_000
     """Labels that a model is trained on, the latest ones."""
     folds: Annotated[int, Field(ge=2)] = 5

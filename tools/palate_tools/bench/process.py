@@ -82,13 +82,20 @@ def process_cpu_seconds(pid: int) -> float:
 
 
 @contextmanager
-def start_server(catalog: Path, data_dir: Path, payload_bytes: int = 0) -> Iterator[ServerProcess]:
+def start_server(catalog: Path, data_dir: Path, payload_bytes: int = 0, **overrides: object) -> Iterator[ServerProcess]:
     """Start a server, wait until it serves, and drain it at the end.
+
+    Args:
+        catalog: Its catalog.
+        data_dir: Its folder; made when it is missing.
+        payload_bytes: How long the answers of the empty methods are.
+        overrides: Further values of its configuration, by dotted key.
 
     Raises:
         BenchmarkError: When it does not serve, or does not end when it should.
     """
     command = [sys.executable, "-m", "palate_tools.bench.server", str(catalog), str(data_dir), str(payload_bytes)]
+    command += [f"{key}={value}" for key, value in overrides.items()]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PALATE_")}
     data_dir.mkdir(exist_ok=True)
     log = data_dir / "server.log"

@@ -12,34 +12,49 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from palate_tools.bench.budgets import checks, verdict
+from palate_tools.bench.budgets import Check, checks, verdict
 from palate_tools.bench.measure import Plan, Result, workloads
+from palate_tools.bench.models.budgets import model_checks
+from palate_tools.bench.models.measure import ModelPlan, ModelResults
+from palate_tools.bench.models.report import model_document, print_models
 from palate_tools.bench.samples import Figures
+from palate_tools.bench.tables import table
 
 __all__ = ["print_report", "write_json"]
 
 
-def print_report(results: Sequence[Result], console: Console) -> None:
-    """Print a table for each catalog, one of the servers, and one of the budgets."""
+def print_report(results: Sequence[Result], models: ModelResults, console: Console) -> None:
+    """Print a table for each catalog, one of the servers, one for each group of model rows, and one of the budgets."""
     for result in results:
         console.print(_calls_table(result), "")
-    console.print(_servers_table(results), "")
-    console.print(_budgets_table(results))
+    if results:
+        console.print(_servers_table(results), "")
+    print_models(models, console)
+    console.print(_budgets_table([*checks(results), *model_checks(models)]))
 
 
-def write_json(results: Sequence[Result], plan: Plan, path: Path) -> None:
+def write_json(results: Sequence[Result], models: ModelResults, plans: tuple[Plan, ModelPlan], path: Path) -> None:
     """Write all figures, and what they were measured with and on. Times are in seconds, sizes in bytes."""
+    plan, model_plan = plans
+    judged = [*checks(results), *model_checks(models)]
     document = {
         "machine": _machine(),
         "plan": {**asdict(plan), "catalogs": [path.name for path in plan.catalogs]},
+        "model_plan": {
+            **asdict(model_plan),
+            "rows": list(model_plan.rows),
+            "trained_on": [path.name for path in model_plan.trained_on],
+            "served_from": model_plan.served_from.name,
+        },
         "catalogs": [_document(result) for result in results],
-        "budgets": [{**asdict(check), "verdict": verdict(check)} for check in checks(results)],
+        "models": model_document(models),
+        "budgets": [{**asdict(check), "verdict": verdict(check)} for check in judged],
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _calls_table(result: Result) -> Table:
-    table = _table(
+    shown = table(
         f"{result.tracks:,} tracks, answers of {result.answer_bytes:,} bytes",
         "calls/s",
         "p50 ms",
@@ -53,8 +68,8 @@ def _calls_table(result: Result) -> Table:
     )
     for workload in workloads():
         budget = "" if workload.budget is None else f"≥ {workload.budget}"
-        table.add_row(workload.title, *_cells(result.rows[workload.key]), budget)
-    return table
+        shown.add_row(workload.title, *_cells(result.rows[workload.key]), budget)
+    return shown
 
 
 def _cells(row: Figures) -> list[str]:
@@ -64,33 +79,25 @@ def _cells(row: Figures) -> list[str]:
 
 
 def _servers_table(results: Sequence[Result]) -> Table:
-    table = _table("servers", "start-up s", "RSS MB", "PSS MB", "anonymous MB", "mapped MB", "catalog MB", "RSS ratio")
+    shown = table("servers", "start-up s", "RSS MB", "PSS MB", "anonymous MB", "mapped MB", "catalog MB", "RSS ratio")
     for result in results:
         memory = result.memory
         sizes = (memory.resident, memory.proportional, memory.anonymous, memory.file_backed, result.catalog_bytes)
-        table.add_row(
+        shown.add_row(
             f"{result.tracks:,} tracks",
             f"{result.startup_seconds:.2f}",
             *(f"{size / 1e6:,.1f}" for size in sizes),
             f"{memory.resident / result.catalog_bytes:.2f}",
         )
-    return table
+    return shown
 
 
-def _budgets_table(results: Sequence[Result]) -> Table:
-    table = _table("budgets", "tracks", "measured", "budget", "verdict")
-    for check in checks(results):
+def _budgets_table(judged: Sequence[Check]) -> Table:
+    shown = table("budgets", "tracks", "measured", "budget", "verdict")
+    for check in judged:
         budget = f"≤ {check.most}" if check.least is None else f"≥ {check.least}"
-        table.add_row(check.title, f"{check.tracks:,}", f"{check.value:.2f}", budget, verdict(check))
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
+        shown.add_row(check.title, f"{check.tracks:,}", f"{check.value:.2f}", budget, verdict(check))
+    return shown
 
 
 def _document(result: Result) -> dict[str, Any]:
@@ -112,4 +119,5 @@ def _machine() -> Mapping[str, Any]:
         "python": platform.python_version(),
         "palate": version("palate"),
         "grpcio": version("grpcio"),
+        "onnxruntime": version("onnxruntime"),
     }

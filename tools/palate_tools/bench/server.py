@@ -1,11 +1,13 @@
 """The server that is measured: palate's own, and beside it calls that answer nothing but a fixed payload.
 
-Run as ``python -m palate_tools.bench.server CATALOG DATA_DIR PAYLOAD_BYTES``. Prints its port once it serves.
+Run as ``python -m palate_tools.bench.server CATALOG DATA_DIR PAYLOAD_BYTES [KEY=VALUE ...]``, with
+further values of the configuration. Prints its port once it serves.
 """
 
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +46,12 @@ async def _serve(config: Config, payload: bytes) -> None:
         await stop.wait()
 
 
-def main(catalog: Path, data_dir: Path, payload_bytes: int) -> None:
+def main(catalog: Path, data_dir: Path, payload_bytes: int, overrides: Mapping[str, str]) -> None:
     """Serve until SIGTERM, on a free port."""
-    config = load_config(None, {"data_dir": data_dir, "catalog.path": catalog, "server.port": 0})
+    config = load_config(None, {"data_dir": data_dir, "catalog.path": catalog, "server.port": 0, **overrides})
     set_up_logs(config.log)
     asyncio.run(_serve(config, bytes(payload_bytes)))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), dict(pair.split("=", 1) for pair in sys.argv[4:]))

@@ -23,6 +23,7 @@ from palate_tools.training.crossval import (
 )
 from palate_tools.training.gate import Decision, Rival, best_recipe, decide
 from palate_tools.training.labels import Labels
+from palate_tools.training.negatives import with_negatives
 from palate_tools.training.recipes import LoadedRecipe
 from palate_tools.training.screening import correction_gain
 from palate_tools.training.workshop import Workshop
@@ -169,7 +170,7 @@ class Examination:
         """Fit a candidate to all labels; return it and how many they are."""
         dataset = self._dataset(np.arange(len(self._labels)), candidate.weights)
         with self._blaming(candidate.recipe):
-            return candidate.recipe.recipe.fit(dataset, self._seed), len(dataset.labels)
+            return candidate.recipe.recipe.fit(dataset, self._seed), int((candidate.weights > 0).sum())
 
     def _candidate(
         self,
@@ -263,4 +264,5 @@ class Examination:
         return judge(tried.held_out, tried.line, self._labels.liked, asked)
 
     def _dataset(self, chosen: NDArray[np.intp], weights: NDArray[np.float64]) -> Dataset:
-        return self._labels.dataset(chosen, weights, self._workshop.background, self._common_direction)
+        dataset = self._labels.dataset(chosen, weights, self._workshop.background, self._common_direction)
+        return with_negatives(dataset, self._workshop.config.negative_weight, self._seed)

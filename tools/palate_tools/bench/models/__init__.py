@@ -1,0 +1,1 @@
+"""The model rows of `palate bench`: training, scoring, swaps under load, and memory over many swaps."""
