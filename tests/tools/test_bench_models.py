@@ -1,5 +1,6 @@
 """The model rows of the benchmark: that they measure what they say, not how fast anything is."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from palate_tools.bench.models.memory import MemoryCurve
 from palate_tools.bench.models.publishing import Publication
 from palate_tools.bench.models.recording import recorded_fits
 from palate_tools.bench.models.training import Spent, TrainingFigures
-from palate_tools.bench.models.watching import Watch
+from palate_tools.bench.models.watching import RUNG, Watch, ask_until_current
 from palate_tools.bench.process import BenchmarkError
 from sklearn.linear_model import LogisticRegression
 
@@ -34,9 +35,9 @@ _MODEL_BUDGETS = [
 ]
 
 
-def _answer(*items: tuple[str, str]) -> bytes:
+def _answer(*items: tuple[str, str], strategy: str = RUNG) -> bytes:
     named = [RecommendedItem(taste_id=taste_id, model_version=version) for taste_id, version in items]
-    return RecommendResponse(items=named).SerializeToString()
+    return RecommendResponse(items=named, strategy=strategy).SerializeToString()
 
 
 def _watch(*versions: str) -> Watch:
@@ -92,7 +93,7 @@ def test_an_answer_must_know_what_was_acknowledged_before_its_call() -> None:
     """A version older than the acknowledged one ends the benchmark; a newer one, on its way, does not."""
     watch = _watch("v1", "v2")
     assert {"metal": "v3"} == watch.check("ana", watch.latest("ana"), _answer(("metal", "v3")))
-    with pytest.raises(BenchmarkError, match="after v2 was there"):
+    with pytest.raises(BenchmarkError, match="after v2 was ack"):
         watch.check("ana", watch.latest("ana"), _answer(("metal", "v1")))
 
 
@@ -107,17 +108,34 @@ def test_an_answer_sent_for_before_an_acknowledgement_may_be_older() -> None:
 def test_after_the_swaps_the_last_version_must_answer() -> None:
     """A version that nobody has published for the taste is found out at the end."""
     watch = _watch("v1")
-    watch.require_latest("ana", _answer(("metal", "v1")))
+
+    async def answer(_: str) -> bytes:
+        return _answer(("metal", "v2"))
+
     with pytest.raises(BenchmarkError, match="came from v2, not from v1"):
-        watch.require_latest("ana", _answer(("metal", "v2")))
+        asyncio.run(ask_until_current(answer, watch, "ana"))
     with pytest.raises(BenchmarkError, match="published for None"):
         watch.settle()
+
+
+def test_a_stage_below_may_use_other_models_but_not_mix_them() -> None:
+    """Its answer is counted, not held against what was published for the taste, and one asks again."""
+    watch = _watch("v1")
+    answers = [_answer(("metal", "v0"), strategy="neural"), _answer(("metal", "v1"))]
+
+    async def answer(_: str) -> bytes:
+        return answers.pop(0)
+
+    assert {"metal": "v1"} == asyncio.run(ask_until_current(answer, watch, "ana"))
+    assert 1 == watch.degraded
+    with pytest.raises(BenchmarkError, match="mixes"):
+        watch.check("ana", watch.latest("ana"), _answer(("metal", "v0"), ("metal", "v1"), strategy="neural"))
 
 
 def test_an_item_without_a_model_ends_the_benchmark() -> None:
     """Every taste has a model, so that an item without one was served by a stage below."""
     watch = _watch("v1")
-    with pytest.raises(BenchmarkError, match="after v1 was there"):
+    with pytest.raises(BenchmarkError, match="after v1 was ack"):
         watch.check("ana", watch.latest("ana"), _answer(("metal", "")))
 
 

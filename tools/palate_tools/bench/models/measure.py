@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
 from palate_tools.bench.models.memory import MemoryCurve, measure_memory
-from palate_tools.bench.models.scoring import ScoringFigures, measure_scoring
+from palate_tools.bench.models.scoring import CANDIDATES, ScoringFigures, measure_scoring
 from palate_tools.bench.models.swaps import SwapFigures, SwapLoad, measure_swaps
 from palate_tools.bench.models.training import TrainingFigures, measure_training
 
@@ -68,9 +70,16 @@ def measure_models(plan: ModelPlan, folder: Path, progress: Callable[[str], None
     ]
     return ModelResults(
         training,
-        measure_scoring(catalog, folder / "scoring", progress) if "scoring" in rows else (),
+        _scoring(catalog, folder / "scoring", progress) if "scoring" in rows else (),
         asyncio.run(measure_swaps(catalog, folder / "swaps", plan.swaps, progress)) if "swaps" in rows else None,
         asyncio.run(measure_memory(catalog, folder / "memory", plan.memory_swaps, progress))
         if "memory" in rows
         else None,
     )
+
+
+def _scoring(catalog: Path, data_dir: Path, progress: Callable[[str], None]) -> list[ScoringFigures]:
+    """Measure scoring in a new process: what this one has allocated before would change how memory is found."""
+    progress(f"scoring {CANDIDATES:,} candidates")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(measure_scoring, catalog, data_dir).result()

@@ -11,7 +11,7 @@ from palate.catalog.snapshot import Catalog
 
 from palate_tools.bench.models.asking import Asking, asking
 from palate_tools.bench.models.publisher import Publisher, prepare, publisher
-from palate_tools.bench.models.watching import Watch
+from palate_tools.bench.models.watching import Watch, ask_until_current
 from palate_tools.bench.process import BenchmarkError, start_server
 
 __all__ = ["MemoryCurve", "measure_memory"]
@@ -96,7 +96,6 @@ async def measure_memory(
 
 async def _swap(publishing: Publisher, recommend: Asking, watch: Watch) -> None:
     [publication] = await publishing.publish(1)
-    user_id = publication.user_id
-    named = watch.check(user_id, watch.latest(user_id), await recommend(user_id))
-    if named.get(publication.taste_id) != publication.version:
-        raise BenchmarkError(f"{publication.version} was published, but the next answer named {named}")
+    named = await ask_until_current(recommend, watch, publication.user_id)
+    if publication.taste_id not in named:
+        raise BenchmarkError(f"{publication.version} was published, but the next answer has nothing of its taste")

@@ -75,7 +75,10 @@ def _scoring_table(rows: Sequence[ScoringFigures]) -> Table:
 
 
 def _swaps_table(figures: SwapFigures) -> Table:
-    title = f"{figures.swaps:,} swaps, {figures.answers:,} answers checked, none failed or mixed"
+    title = (
+        f"{figures.swaps:,} swaps, {figures.answers:,} answers checked: none failed, mixed or stale, "
+        f"{figures.degraded} from a stage below"
+    )
     shown = table(title, "calls/s", "p50 ms", "p95 ms", "p99 ms", "CPU µs", "client")
     shown.add_row("quiet", *_cells(figures.quiet))
     shown.add_row("during swaps", *_cells(figures.swapping))
@@ -117,6 +120,7 @@ def _swaps_document(figures: SwapFigures) -> dict[str, Any]:
         "tracks": figures.tracks,
         "swaps": figures.swaps,
         "answers": figures.answers,
+        "degraded": figures.degraded,
         "quiet": [_round(sample) for sample in figures.quiet],
         "swapping": [_round(sample) for sample in figures.swapping],
         "p99_ratio": figures.p99_ratio,

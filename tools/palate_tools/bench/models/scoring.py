@@ -61,15 +61,13 @@ class ScoringFigures:
         return self.served / self.bare
 
 
-def measure_scoring(catalog_path: Path, data_dir: Path, progress: Callable[[str], None]) -> list[ScoringFigures]:
+def measure_scoring(catalog_path: Path, data_dir: Path) -> list[ScoringFigures]:
     """Time both ways for every family, in turns, so that slow moments hit both.
 
     Args:
         catalog_path: The catalog.
         data_dir: An empty folder; made when it is missing.
-        progress: Called with what is about to be done.
     """
-    progress(f"scoring {CANDIDATES:,} candidates")
     config = store_config(catalog_path, data_dir)
     [user_id] = populate(config, 1, _LABELS)
     write_graphs(config, user_id, data_dir / "graphs")

@@ -13,7 +13,7 @@ from palate.catalog.snapshot import Catalog
 
 from palate_tools.bench.models.asking import Asking, asking
 from palate_tools.bench.models.publisher import prepare, publisher
-from palate_tools.bench.models.watching import Watch
+from palate_tools.bench.models.watching import Watch, ask_until_current
 from palate_tools.bench.process import ServerProcess, process_cpu_seconds, start_server
 from palate_tools.bench.samples import Sample
 
@@ -29,6 +29,7 @@ class SwapLoad:
         concurrency: How many calls are under way at the same time.
         swaps: How many versions are published, all rounds together.
         swaps_per_second: How many of them in a second.
+        quiet_seconds: How long Recommend is measured without swaps, all rounds together.
         rounds: In how many rounds.
     """
 
@@ -36,6 +37,7 @@ class SwapLoad:
     concurrency: int
     swaps: int
     swaps_per_second: float
+    quiet_seconds: float
     rounds: int
 
 
@@ -47,6 +49,7 @@ class SwapFigures:
         tracks: The catalog's number of tracks.
         swaps: How many versions were published.
         answers: How many answers were checked.
+        degraded: How many of them came from a stage below, since the rung had run out of time.
         quiet: A sample for each round without swaps.
         swapping: A sample for each round with swaps.
         publish_p50: Median seconds of a publishing transaction under load.
@@ -56,6 +59,7 @@ class SwapFigures:
     tracks: int
     swaps: int
     answers: int
+    degraded: int
     quiet: Sequence[Sample]
     swapping: Sequence[Sample]
     publish_p50: float
@@ -93,14 +97,14 @@ async def measure_swaps(
             await driver.drive(asyncio.sleep(1))
             for number in range(load.rounds):
                 progress(f"swaps: round {number + 1} of {load.rounds}")
-                quiet.append(await driver.drive(asyncio.sleep(in_round * pause)))
+                quiet.append(await driver.drive(asyncio.sleep(load.quiet_seconds / load.rounds)))
                 swapping.append(await driver.drive(publishing.publish(in_round, pause)))
                 await driver.require_latest()
     watch.settle()
     publications = watch.publications[before:]
     p50, p99 = np.quantile([publication.seconds for publication in publications], [0.5, 0.99]).tolist()
     with Catalog.open(catalog_path) as catalog:
-        return SwapFigures(len(catalog), len(publications), driver.answers, quiet, swapping, p50, p99)
+        return SwapFigures(len(catalog), len(publications), driver.answers, watch.degraded, quiet, swapping, p50, p99)
 
 
 class _Driver:
@@ -136,7 +140,7 @@ class _Driver:
     async def require_latest(self) -> None:
         """Check that every listener's next answer names the version of each taste that was published last."""
         for user_id in self._watch.user_ids:
-            self._watch.require_latest(user_id, await self._recommend(user_id))
+            await ask_until_current(self._recommend, self._watch, user_id)
 
     async def _work(self, done: asyncio.Future[object], latencies: list[float]) -> None:
         while not done.done():
