@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import settings
 from palate.catalog.snapshot import Catalog
 from palate.config import LogConfig, load_config
 from palate.logs import set_up_logs
@@ -14,6 +15,9 @@ from palate.testing.server import running_server
 from palate_tools.catalog.bundled import bundled_catalog
 
 Serve = Callable[..., str]
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
