@@ -16,7 +16,7 @@ from palate_tools.catalog.bundled import bundled_catalog
 
 Serve = Callable[..., str]
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.register_profile("untimed", settings.default, deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
 
 
