@@ -35,6 +35,8 @@ _NOBODY: Final = np.empty((0, 9))
 
 Watcher = Callable[[str, int, int], None]
 """Told what is being done, how far it is and how far it goes."""
+_PATIENCE_SECONDS: Final = 60.0
+"""Accuracy is measured here, not time: a busy machine must change no figure."""
 
 
 class EvaluationFailed(PalateError):
@@ -112,9 +114,15 @@ def evaluate_labels(
     Raises:
         EvaluationFailed: When a training fails, or Rank does not answer as it should.
     """
-    keys = {"data_dir": folder, "catalog.path": catalog, "server.port": 0, "training.other_listeners": 0}
+    keys = {
+        "data_dir": folder,
+        "catalog.path": catalog,
+        "server.port": 0,
+        "strategies.timeout_seconds": _PATIENCE_SECONDS,
+        "training.other_listeners": 0,
+    }
     config = load_config(None, keys)
-    with running_server(config) as address, Client(address) as client:
+    with running_server(config) as address, Client(address, timeout=_PATIENCE_SECONDS) as client:
         for number, split in enumerate(splits):
             watch("telling labels", number, len(splits))
             _tell(client, tracks, split)
