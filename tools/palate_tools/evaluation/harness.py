@@ -35,6 +35,7 @@ _NOBODY: Final = np.empty((0, 9))
 
 Watcher = Callable[[str, int, int], None]
 """Told what is being done, how far it is and how far it goes."""
+
 _PATIENCE_SECONDS: Final = 60.0
 """Accuracy is measured here, not time: a busy machine must change no figure."""
 
