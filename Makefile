@@ -27,7 +27,7 @@ check: .venv/developing ## Lint, check types, and check the contract with its ge
 demo: .venv/serving ## Walk a listener of three tastes from nothing to ranking
 	$(BIN)/palate demo
 
-bench: .venv/developing ## Measure the server under load, as ratios within one run
+bench: .venv/developing ## Measure the server under load, training and swaps, as ratios within one run
 	$(BIN)/palate bench
 
 proto: .venv/developing ## Generate the Python code of the contract anew

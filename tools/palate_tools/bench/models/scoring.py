@@ -26,8 +26,8 @@ CANDIDATES: Final = 2_000
 """How many tracks are scored at once."""
 
 _LABELS: Final = 200
-_REPETITIONS: Final = 100
-_WARM_UP: Final = 5
+_REPETITIONS: Final = 50
+_WARM_UP: Final = 3
 _SEED: Final = 3
 
 Call: TypeAlias = Callable[[], object]
