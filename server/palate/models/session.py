@@ -1,5 +1,6 @@
 """One model, loaded and ready: a verified ONNX file in a session of onnxruntime."""
 
+from collections.abc import Mapping
 from typing import Final, Self
 
 import numpy as np
@@ -39,6 +40,7 @@ class ServedModel:
         recipe: The recipe that trained it.
         ranking_slope: See `palate.strategy.contract.TasteModel`.
         ranking_intercept: See `palate.strategy.contract.TasteModel`.
+        cluster_offsets: See `palate.strategy.contract.TasteModel`.
     """
 
     def __init__(self, metadata: Metadata, sha256: str, session: onnxruntime.InferenceSession, size_bytes: int) -> None:
@@ -49,6 +51,7 @@ class ServedModel:
         self.recipe = metadata.recipe
         self.ranking_slope = metadata.ranking_slope
         self.ranking_intercept = metadata.ranking_intercept
+        self.cluster_offsets: Mapping[str, float] = metadata.cluster_offsets
         self._run = session.run
 
     @classmethod
@@ -75,7 +78,7 @@ class ServedModel:
         return model
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the calibrated probability of a like for normal scores ``(n, 9)``, float32 ``(n,)``."""
+        """Return the calibrated probability of a like for normal scores ``(n, 9)``, float32 ``(n,)``; no offsets."""
         answer: NDArray[np.float32] = self._run(_OUTPUTS, {INPUT: features})[0]
         return answer
 
