@@ -79,6 +79,12 @@ def _has_verdicts(taste: Taste) -> bool:
     return taste.liked.count + taste.disliked.count > 0
 
 
+def _shifted(probabilities: NDArray[np.float32], offsets: NDArray[np.float64] | np.float64) -> NDArray[np.float32]:
+    """Add offsets to the log-odds of probabilities, which may be 0 and 1: ``p / (p + (1 - p) / exp(offset))``."""
+    exact = probabilities.astype(np.float64)
+    return (exact / (exact + (1 - exact) * np.exp(-offsets))).astype(np.float32)
+
+
 class _ModelScorer(TasteScorer):
     """Finds candidates and reasons as ranking does, but scores by a model."""
 
@@ -88,10 +94,11 @@ class _ModelScorer(TasteScorer):
         super().__init__(taste, cluster, catalog, config)
         self._normalized = catalog.normalized
         self._model = model
+        self._offset = np.float64(model.cluster_offsets.get(catalog.clusters[cluster].cluster_id, 0.0))
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
         """Return the model's probability of a like of each row, float32 ``(n,)``."""
-        return self._model.probabilities(self._normalized.take(rows, axis=0))
+        return _shifted(self._model.probabilities(self._normalized.take(rows, axis=0)), self._offset)
 
 
 def scorers_by_models(
@@ -116,13 +123,16 @@ def score_by_models(
     catalog = context.catalog
     clusters, place = np.unique(catalog.cluster[rows], return_inverse=True)
     speakers = [models.of(cluster) for cluster in clusters.tolist()]
-    tastes = [_taste_id(profile, catalog, cluster) for cluster in clusters.tolist()]
+    cluster_ids = [catalog.clusters[cluster].cluster_id for cluster in clusters.tolist()]
+    tastes = [_taste_id(profile, cluster_id) for cluster_id in cluster_ids]
     values = np.empty(len(rows), dtype=np.float32)
     taste_ids = [tastes[position] for position in place.tolist()]
     for model in {id(speaker): speaker for speaker in speakers}.values():
         heard = np.flatnonzero(np.array([speaker is model for speaker in speakers])[place])
         if model is not None:
-            values[heard] = model.probabilities(catalog.normalized.take(rows[heard], axis=0))
+            offsets = np.array([model.cluster_offsets.get(cluster_id, 0.0) for cluster_id in cluster_ids])
+            probabilities = model.probabilities(catalog.normalized.take(rows[heard], axis=0))
+            values[heard] = _shifted(probabilities, offsets[place[heard]])
             continue
         ranked = score_by_tastes(profile, rows[heard], context, config)
         values[heard] = models.calibrated(ranked.values)
@@ -132,9 +142,9 @@ def score_by_models(
     return Scores(values, taste_ids, [versions[position] for position in place.tolist()])
 
 
-def _taste_id(profile: Profile, catalog: CatalogIndex, cluster: int) -> str:
+def _taste_id(profile: Profile, cluster_id: str) -> str:
     """Return the taste of a cluster, or nothing when the listener has no verdict there."""
-    taste = profile.tastes.get(catalog.clusters[cluster].cluster_id)
+    taste = profile.tastes.get(cluster_id)
     return taste.taste_id if taste is not None and _has_verdicts(taste) else ""
 
 

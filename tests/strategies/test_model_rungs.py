@@ -33,6 +33,7 @@ class Linear:
     weights: NDArray[np.float32] = field(default_factory=lambda: np.linspace(-1, 1, 9, dtype=np.float32))
     ranking_slope: float = SLOPE
     ranking_intercept: float = INTERCEPT
+    cluster_offsets: Mapping[str, float] = field(default_factory=dict)
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probabilities."""
@@ -126,6 +127,12 @@ def cluster_rows(catalog: Catalog, *clusters: str) -> NDArray[np.int32]:
     return np.flatnonzero(np.isin(catalog.cluster, numbers)).astype(np.int32)
 
 
+def cluster_of(catalog: Catalog, row: int) -> str:
+    """Return the cluster_id of a track."""
+    number: int = catalog.cluster[row]
+    return catalog.clusters[number].cluster_id
+
+
 def test_active_tastes_share_evenly_whatever_their_confidence(four: Listener) -> None:
     """Of 21 slots two are explored, two go to the weak taste, and 17 are split 6, 6 and 5."""
     counts = tastes_of(slate(GBDT, four, 21))
@@ -196,6 +203,33 @@ def test_the_common_model_serves_the_tastes_without_their_own(four: Listener, ti
     np.testing.assert_allclose(expected, scores.values[salsa], rtol=1e-5)
     slated = slate(GBDT, replace(four, context=context), 40)
     assert {"metal 7", "j-pop 3", "common 1"} == {choice.model_version for choice in slated}
+
+
+def test_a_model_is_corrected_by_the_offset_of_the_cluster(four: Listener, tiny: Catalog) -> None:
+    """Its log-odds move by as much as it says, in `Rank` and in a slate; clusters without an offset stay."""
+    common = replace(towards(2, "common 1"), cluster_offsets={"salsa": 1.25, "bebop": -0.5, "gone": 3.0})
+    listener = served(four, {"": common})
+    rows = cluster_rows(tiny, "salsa", "bebop", "baroque")
+    offsets = np.array([{"salsa": 1.25, "bebop": -0.5}.get(cluster_of(tiny, row), 0.0) for row in rows.tolist()])
+    plain = towards(2, "").probabilities(tiny.normalized[rows]).astype(np.float64)
+    expected = 1 / (1 + np.exp(-(np.log(plain / (1 - plain)) + offsets)))
+    np.testing.assert_allclose(expected, GBDT.score(four.profile, rows, listener.context).values, rtol=1e-5)
+    for choice in slate(GBDT, listener, 40):
+        [again] = GBDT.score(four.profile, rows_of([choice]), listener.context).values
+        assert pytest.approx(again) == choice.score
+
+
+@pytest.mark.parametrize("offset", [-20.0, 20.0])
+def test_certain_models_stay_probabilities_whatever_the_offset(four: Listener, tiny: Catalog, offset: float) -> None:
+    """No overflow, and nothing that is not a number."""
+    certain = replace(towards(1, "1"), weights=np.full(9, 1e6, np.float32), cluster_offsets={"salsa": offset})
+    rows = cluster_rows(tiny, "salsa")
+    with np.errstate(over="ignore"):  # of the test's own model
+        said = certain.probabilities(tiny.normalized[rows])
+        scores = GBDT.score(four.profile, rows, served(four, {"": certain}).context).values
+    assert {0, 1} <= set(said.tolist())
+    assert said[said % 1 == 0].tolist() == scores[said % 1 == 0].tolist()
+    assert ((scores >= 0) & (scores <= 1)).all()
 
 
 def test_every_score_is_a_probability_and_the_same_in_a_slate_as_for_rank(four: Listener) -> None:

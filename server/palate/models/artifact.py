@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -16,6 +16,7 @@ __all__ = [
     "ALLOWED_OPERATORS",
     "INPUT",
     "IR_VERSION",
+    "MAX_OFFSET",
     "METADATA_KEY",
     "OPSET",
     "OUTPUT",
@@ -45,6 +46,9 @@ ALLOWED_OPERATORS: Final = frozenset(
 )
 """Operators that a graph may use: none reads files, loops or holds graphs of its own."""
 
+MAX_OFFSET: Final = 20.0
+"""How far from 0 an offset of a cluster may lie, in log-odds: as good as certain, and far from any overflow."""
+
 METADATA_KEY: Final = "palate"
 """Where the file's metadata holds what `Metadata` describes, as JSON."""
 
@@ -66,6 +70,7 @@ class Metadata:
         ranking_intercept: See `ranking_slope`.
         metrics: By name, what it was judged by.
         libraries: By name, the versions of the libraries that made it.
+        cluster_offsets: See `palate.strategy.contract.TasteModel`; empty in files that know none.
     """
 
     version: str
@@ -80,6 +85,7 @@ class Metadata:
     metrics: dict[str, float]
     libraries: dict[str, str]
     features: tuple[str, ...] = FEATURES
+    cluster_offsets: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return it as JSON."""
@@ -182,6 +188,9 @@ def _metadata(model: Any) -> Metadata:
         raise UnusableModel(f"its columns are {metadata.features}, not {FEATURES}")
     if not (math.isfinite(metadata.ranking_slope) and math.isfinite(metadata.ranking_intercept)):
         raise UnusableModel("its ranking_slope or ranking_intercept is not finite")
+    for cluster_id, offset in metadata.cluster_offsets.items():
+        if not (cluster_id and abs(offset) <= MAX_OFFSET):
+            raise UnusableModel(f"its offset of the cluster {cluster_id!r} is {offset}, not within {MAX_OFFSET} of 0")
     return metadata
 
 

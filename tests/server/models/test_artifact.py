@@ -1,5 +1,6 @@
 """What an ONNX file must be to serve."""
 
+import json
 from collections.abc import Callable
 from hashlib import sha256
 from math import nan
@@ -121,6 +122,11 @@ def test_a_file_with_a_flaw_is_refused_with_its_reason(make_file: Make, reason: 
         ("columns", {"features": FEATURES[:8]}),
         ("not finite", {"ranking_slope": nan}),
         ("not finite", {"ranking_intercept": float("inf")}),
+        ("offset of the cluster 'metal' is nan", {"cluster_offsets": {"metal": nan}}),
+        ("offset of the cluster 'metal' is -20.5", {"cluster_offsets": {"house": 20.0, "metal": -20.5}}),
+        ("offset of the cluster ''", {"cluster_offsets": {"": 1.0}}),
+        ("cannot be read", {"cluster_offsets": {"metal": "much"}}),
+        ("cannot be read", {"cluster_offsets": [1.0]}),
         ("cannot be read", {"label_count": "many"}),
         ("cannot be read", {"version": 7}),
     ],
@@ -129,6 +135,13 @@ def test_metadata_that_cannot_be_is_refused(make_file: Make, reason: str, fields
     """A file for other columns would answer, but wrongly."""
     with pytest.raises(UnusableModel, match=reason):
         checked(make_file(**fields))
+
+
+def test_a_file_that_knows_no_offsets_has_none(make_file: Make, make_metadata: Callable[..., Metadata]) -> None:
+    """Models that were published before there were any go on serving."""
+    known = json.loads(make_metadata().to_json())
+    del known["cluster_offsets"]
+    assert {} == checked(make_file(edit=set_metadata(json.dumps(known)))).cluster_offsets
 
 
 def test_a_single_wrong_bit_is_noticed(make_file: Make) -> None:

@@ -1,6 +1,6 @@
-"""Listeners on the bundled catalog whose likes follow a direction, and what trains them."""
+"""Listeners on the bundled catalog whose likes follow a direction or the clusters, and what trains them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
     """Return a function that records what a listener thinks of some tracks of the given clusters.
 
     They like the energetic ones, of the `contrary` clusters the others; `chance` is the share of turned verdicts.
+    With `liking`, which gives each cluster the share of its tracks that they like, nothing else counts.
     """
     rated: set[tuple[str, int]] = set()
     with closing(FeedbackService(store, catalog)) as service:
@@ -51,9 +52,10 @@ def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
             clusters: tuple[str, ...] = (),
             contrary: tuple[str, ...] = (),
             chance: float = 0.1,
+            liking: Mapping[str, float] | None = None,
         ) -> None:
             generator = np.random.default_rng(1)
-            named = clusters or ("electronica", "techno-trance")
+            named = clusters or tuple(liking or ("electronica", "techno-trance"))
             drawn = generator.permutation(np.flatnonzero(_of(catalog, named + contrary))).tolist()
             rows = np.array([row for row in drawn if (user_id, row) not in rated][:count])
             rated.update((user_id, row) for row in rows.tolist())
@@ -61,6 +63,9 @@ def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
             energy = catalog.normalized[rows, 1]
             middle = np.where(turned, np.median(energy[turned]) if turned.any() else 0, np.median(energy[~turned]))
             liked = ((energy > middle) ^ turned) ^ (generator.random(len(rows)) < chance)
+            if liking is not None:
+                shares = [liking[catalog.clusters[number].cluster_id] for number in catalog.cluster[rows].tolist()]
+                liked = generator.random(len(rows)) < np.array(shares)
             kinds = [EventKind.LIKE if like else EventKind.DISLIKE for like in liked.tolist()]
             told = [
                 Feedback(user_id, kind, catalog.track_id(row)) for kind, row in zip(kinds, rows.tolist(), strict=True)

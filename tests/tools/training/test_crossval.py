@@ -8,7 +8,6 @@ import pytest
 from palate.catalog.snapshot import Catalog
 from palate.models.recipe import Dataset, Recipe
 from palate.store.contract import Store
-from palate_tools.training.calibration import Line
 from palate_tools.training.crossval import held_out_by_recipe, held_out_by_strategy, judge, make_folds, seed_of
 from palate_tools.training.labels import Labels
 from palate_tools.training.screening import correction_gain
@@ -57,7 +56,7 @@ def test_every_label_is_predicted_by_a_model_that_has_not_seen_it(labels: Labels
     )
     assert (2, 60) == held_out.shape
     assert [0.5] == np.unique(held_out).tolist()
-    assert 0.5 == judge(held_out, Line(1, 0), labels.liked, everything).auc
+    assert 0.5 == judge(held_out, held_out, labels.liked, everything).auc
 
 
 def test_ranking_is_asked_as_if_the_label_had_not_been_given(labels: Labels, workshop: Callable[..., Workshop]) -> None:

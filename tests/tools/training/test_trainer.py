@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from palate.config import Config, StoreConfig
 from palate.errors import NotFound
+from palate.models.artifact import Metadata
 from palate.models.recipe import Dataset, FittedModel, Recipe
 from palate.models.session import ServedModel
 from palate.store.contract import Store
@@ -74,6 +75,13 @@ def train(workshop: Workshop, **arguments: Any) -> Sequence[TasteReport]:
     return train_listener(workshop, "ana", NOBODY, **arguments).tastes
 
 
+def metadata_of(store: Store, taste_id: str) -> Metadata:
+    """Return what the model that serves a taste of ana says of itself."""
+    artifact = store.models.artifact(store.models.pointers("ana")[taste_id].version)
+    assert artifact is not None
+    return ServedModel.load(artifact, hashlib.sha256(artifact).hexdigest()).metadata
+
+
 def test_a_model_that_beats_ranking_is_published(
     tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
 ) -> None:
@@ -84,13 +92,11 @@ def test_a_model_that_beats_ranking_is_published(
     assert common.model.log_loss < common.ranking.log_loss
     assert {"electronica", "techno-trance"} == {taste.taste_id for taste in tastes}
     pointer = store.models.pointers("ana")[""]
-    record, artifact = store.models.record(pointer.version), store.models.artifact(pointer.version)
+    record, metadata = store.models.record(pointer.version), metadata_of(store, "")
     assert record is not None
-    assert artifact is not None
     assert (150, 150, ModelState.SERVING) == (record.label_count, record.labels_revision, record.state)
     assert ["auc", "log_loss"] == [metric.name for metric in record.metrics]
     assert common.model.auc == record.metrics[0].value
-    metadata = ServedModel.load(artifact, hashlib.sha256(artifact).hexdigest()).metadata
     assert (record.version, "ana", "", 150) == (
         metadata.version,
         metadata.user_id,
@@ -145,6 +151,20 @@ def test_a_taste_against_the_others_gets_a_model_of_its_own(
     assert Outcome.PUBLISHED is reports[CONTRARY[0]].outcome
     assert reports[CONTRARY[0]].model.auc > reports[""].model.auc
     assert CONTRARY[0] in store.models.pointers("ana")
+    assert {} == metadata_of(store, CONTRARY[0]).cluster_offsets
+
+
+def test_the_common_model_knows_which_tastes_are_liked_at_all(
+    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+) -> None:
+    """A listener whose likes follow the cluster, whatever a track sounds like, is served no worse than by ranking."""
+    tell("ana", 100, liking={"electronica": 0.9, "rock": 0.1, "techno-trance": 0.5})
+    common = train(workshop())[0]
+    assert Outcome.PUBLISHED is common.outcome
+    assert common.model.auc > common.ranking.auc
+    assert common.model.log_loss < common.ranking.log_loss
+    offsets = metadata_of(store, "").cluster_offsets
+    assert ["rock", "techno-trance", "electronica"] == sorted(offsets, key=lambda cluster: offsets[cluster])
 
 
 def test_a_taste_with_few_labels_is_listed_with_the_reason(

@@ -14,7 +14,7 @@ from palate.strategy.contract import Strategy
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from palate_tools.training.calibration import Line, log_losses
+from palate_tools.training.calibration import log_losses
 from palate_tools.training.labels import Labels
 
 __all__ = ["Folds", "HeldOut", "Judged", "held_out_by_recipe", "held_out_by_strategy", "judge", "make_folds", "seed_of"]
@@ -102,9 +102,16 @@ def held_out_by_strategy(strategy: Strategy, catalog: Catalog, labels: Labels, f
     return _held_out(fold, labels, folds)
 
 
-def judge(held_out: HeldOut, line: Line, liked: NDArray[np.bool_], weights: NDArray[np.float64]) -> Judged:
-    """Judge calibrated held-out scores on the labels whose weight is above 0."""
-    losses = np.mean([log_losses(line(scores), liked) for scores in held_out], axis=0)
+def judge(held_out: HeldOut, logits: HeldOut, liked: NDArray[np.bool_], weights: NDArray[np.float64]) -> Judged:
+    """Judge held-out scores on the labels whose weight is above 0.
+
+    Args:
+        held_out: What puts the labels in order.
+        logits: The same as calibrated log-odds, float64 ``(repeats, n)``.
+        liked: bool ``(n,)``.
+        weights: float64 ``(n,)``.
+    """
+    losses = np.mean([log_losses(one, liked) for one in logits], axis=0)
     weighed = weights > 0
     share = weights[weighed]
     one_kind = liked[weighed].all() or not liked[weighed].any()

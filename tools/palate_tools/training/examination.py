@@ -24,6 +24,7 @@ from palate_tools.training.crossval import (
 from palate_tools.training.gate import Decision, Rival, best_recipe, decide
 from palate_tools.training.labels import Labels
 from palate_tools.training.negatives import with_negatives
+from palate_tools.training.offsets import fit_offsets, held_out_offsets
 from palate_tools.training.recipes import LoadedRecipe
 from palate_tools.training.screening import correction_gain
 from palate_tools.training.workshop import Workshop
@@ -70,6 +71,7 @@ class Candidate:
         recipe: The recipe.
         weights: float64 ``(n,)``, of the labels.
         line: Calibrates its log-odds.
+        offsets: What is added to the calibrated log-odds of each taste's tracks, by taste_id.
         ranking_line: Turns ranking's scores into log-odds.
         judged: How the recipe did on held-out labels.
         ranking: How ranking did.
@@ -82,6 +84,7 @@ class Candidate:
     recipe: LoadedRecipe
     weights: NDArray[np.float64]
     line: Line
+    offsets: dict[str, float]
     ranking_line: Line
     judged: Judged
     ranking: Judged
@@ -92,10 +95,19 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A recipe's predictions of held-out labels, and the line that calibrates them."""
+    """What something says of held-out labels.
 
-    held_out: HeldOut
+    Attributes:
+        scores: What puts the labels in order.
+        logits: Their calibrated log-odds, float64 ``(repeats, n)``.
+        line: Makes log-odds, all but the offsets, of what is predicted for other tracks.
+        offsets: By taste_id, what is added to the log-odds of the taste's tracks.
+    """
+
+    scores: HeldOut
+    logits: HeldOut
     line: Line
+    offsets: dict[str, float]
 
 
 class Examination:
@@ -126,7 +138,8 @@ class Examination:
         context = labels.context(np.arange(len(labels)), workshop.catalog)
         strategy = workshop.without_models(labels.profile, labels.rows[labels.rows >= 0][:1], context)
         ranked = held_out_by_strategy(strategy, workshop.catalog, labels, self._folds)
-        self._ranking = _Tried(ranked, fit_score_line(ranked, labels.liked, self._known))
+        line = fit_score_line(ranked, labels.liked, self._known)
+        self._ranking = _Tried(ranked, line(ranked), line, {})
         self._even = np.ones(len(labels))
         self._tried = self._try_recipes()
 
@@ -143,8 +156,7 @@ class Examination:
         if taste_id in self._in_service or not self._common_serves(common):
             return False
         own = (self._labels.tastes == taste_id) & (self._known > 0)
-        tried = self._tried[common.recipe.name]
-        logits = tried.line(tried.held_out.mean(axis=0))
+        logits = self._tried[common.recipe.name].logits.mean(axis=0)
         return correction_gain(logits[own], self._labels.features[own], self._labels.liked[own], self._seed) <= 0
 
     def own(self, taste_id: str, common: Candidate) -> Candidate:
@@ -191,6 +203,7 @@ class Examination:
             recipe=self._workshop.recipes[recipe],
             weights=weights,
             line=tried.line,
+            offsets=tried.offsets,
             ranking_line=self._ranking.line,
             judged=judged,
             ranking=self._judge(self._ranking, asked),
@@ -204,7 +217,7 @@ class Examination:
         reasons = []
         for recipe in self._workshop.eligible(self._labels.profile):
             try:
-                tried[recipe.name] = self._try(recipe, self._even)
+                tried[recipe.name] = self._try_common(recipe)
             except TrainingFailed as error:
                 reasons.append(str(error))
         if not tried:
@@ -221,7 +234,16 @@ class Examination:
 
         with self._blaming(recipe):
             held_out = held_out_by_recipe(recipe.recipe, dataset, labels, self._folds, self._seed)
-        return _Tried(held_out, fit_line(held_out, labels.liked, weights * self._known))
+        line = fit_line(held_out, labels.liked, weights * self._known)
+        return _Tried(line(held_out), line(held_out), line, {})
+
+    def _try_common(self, recipe: LoadedRecipe, seen: int | None = None) -> _Tried:
+        """Cross-validate a recipe as the common model, with the offsets of the tastes."""
+        labels, tried = self._labels, self._try(recipe, self._even, seen)
+        weights = self._known if seen is None else self._known * (labels.revisions <= seen)
+        given = tried.logits, labels.liked, weights, labels.tastes
+        logits = tried.logits + held_out_offsets(*given, self._folds)
+        return _Tried(logits, logits, tried.line, fit_offsets(*given))
 
     @contextmanager
     def _blaming(self, recipe: LoadedRecipe) -> Iterator[None]:
@@ -250,7 +272,9 @@ class Examination:
         if model is None or recipe is None or not self._teaches(model.labels_revision):
             return None
         try:
-            return self._judge(self._try(recipe, weights, model.labels_revision), asked)
+            seen = model.labels_revision
+            tried = self._try(recipe, weights, seen) if taste_id else self._try_common(recipe, seen)
+            return self._judge(tried, asked)
         except TrainingFailed:
             return None
 
@@ -261,7 +285,7 @@ class Examination:
         return all(liked[train].any() and not liked[train].all() for train in trains)
 
     def _judge(self, tried: _Tried, asked: NDArray[np.float64]) -> Judged:
-        return judge(tried.held_out, tried.line, self._labels.liked, asked)
+        return judge(tried.scores, tried.logits, self._labels.liked, asked)
 
     def _dataset(self, chosen: NDArray[np.intp], weights: NDArray[np.float64]) -> Dataset:
         dataset = self._labels.dataset(chosen, weights, self._workshop.background, self._common_direction)

@@ -121,6 +121,7 @@ class Publisher:
             ranking_slope=candidate.ranking_line.slope,
             ranking_intercept=candidate.ranking_line.intercept,
             metrics={metric.name: metric.value for metric in record.metrics if metric.value == metric.value},
+            cluster_offsets=candidate.offsets,
             libraries={name: version_of(name) for name in _LIBRARIES}
             | {candidate.recipe.distribution: candidate.recipe.version},
         )

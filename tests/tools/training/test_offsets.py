@@ -1,0 +1,78 @@
+"""Offsets of the tastes: which of them a listener likes at all."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from palate.models.artifact import MAX_OFFSET
+from palate_tools.training.crossval import make_folds
+from palate_tools.training.offsets import VARIANCE, fit_offsets, held_out_offsets
+from scipy.special import expit
+
+GENERATOR = np.random.default_rng(5)
+TASTES = np.repeat(["house", "jazz", "metal"], 200)
+TRUTH = np.repeat([-1.5, 0.0, 1.5], 200)
+LOGITS = GENERATOR.normal(size=(1, 600))
+LIKED = GENERATOR.random(600) < expit(LOGITS[0] + TRUTH)
+EVEN = np.ones(600)
+
+
+def some(count: int) -> NDArray[np.intp]:
+    """Return the positions of the first labels of every taste."""
+    return np.concatenate([np.arange(start, start + count) for start in (0, 200, 400)])
+
+
+def test_what_the_features_do_not_say_is_found() -> None:
+    """From 4,000 labels of each taste."""
+    tastes, logits = np.repeat(TASTES, 20), GENERATOR.normal(size=(1, 12_000))
+    liked = GENERATOR.random(12_000) < expit(logits[0] + np.repeat(TRUTH, 20))
+    offsets = fit_offsets(logits, liked, np.ones(12_000), tastes)
+    assert pytest.approx({"house": -1.5, "jazz": 0, "metal": 1.5}, abs=0.15) == offsets
+
+
+def test_an_offset_is_the_most_probable_one() -> None:
+    """There the pull of the labels and that of the prior are equal, over all repetitions and by weight."""
+    logits = np.concatenate([LOGITS, LOGITS[:, ::-1]])
+    weights = np.linspace(0.1, 2, 600)
+    for taste_id, offset in fit_offsets(logits, LIKED, weights, TASTES).items():
+        own = taste_id == TASTES
+        left = weights[own] * (LIKED[own] - expit(logits[:, own] + offset).mean(axis=0))
+        assert pytest.approx(left.sum()) == offset / VARIANCE
+
+
+def test_a_few_labels_move_an_offset_less_than_many() -> None:
+    """Two likes of metal say little."""
+    few, many = (fit_offsets(LOGITS[:, rows], LIKED[rows], EVEN[rows], TASTES[rows]) for rows in (some(2), some(200)))
+    assert abs(few["metal"]) < 0.7 * many["metal"]
+
+
+def test_labels_of_weight_0_do_not_count() -> None:
+    """A taste that has no others is left out."""
+    rows = TASTES != "jazz"
+    assert fit_offsets(LOGITS[:, rows], LIKED[rows], EVEN[rows], TASTES[rows]) == fit_offsets(
+        LOGITS, LIKED, rows.astype(np.float64), TASTES
+    )
+
+
+@pytest.mark.parametrize("logit", [-1e6, -30.0, 30.0, 1e6])
+def test_a_model_that_is_surely_wrong_is_corrected_within_bounds(logit: float) -> None:
+    """Whatever it says, an offset is one that a server accepts."""
+    offsets = fit_offsets(np.full((1, 600), logit), np.full(600, logit < 0), EVEN, TASTES)
+    assert all(1 < abs(offset) <= MAX_OFFSET and (offset > 0) is (logit < 0) for offset in offsets.values())
+
+
+def test_a_label_says_nothing_of_its_own_held_out_offset() -> None:
+    """Turned verdicts of one fold leave the offsets that it is judged with as they are, and change the others."""
+    folds = make_folds(LIKED, 3, 1, seed=1)
+    _, held = folds.repeats[0][0]
+    turned = LIKED.copy()
+    turned[held] = ~turned[held]
+    before, after = (held_out_offsets(LOGITS, liked, EVEN, TASTES, folds)[0] for liked in (LIKED, turned))
+    others = np.setdiff1d(np.arange(600), held)
+    assert before[held].tolist() == after[held].tolist()
+    assert (before[others] != after[others]).all()
+
+
+def test_a_taste_that_only_the_held_out_part_has_gets_no_offset() -> None:
+    """Nothing is known of it."""
+    tastes = np.array(["ska", *TASTES[1:].tolist()])
+    assert 0 == held_out_offsets(LOGITS, LIKED, EVEN, tastes, make_folds(LIKED, 3, 1, seed=1))[0, 0]
