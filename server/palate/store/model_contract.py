@@ -140,8 +140,8 @@ class ModelStore(Protocol):
             Empty when done; otherwise why it was kept out: the taste or profile is gone, or has begun anew since
             `run.started_at` or since its labels; the model in service is pinned, or it has seen later labels, or
             the same and is of a greater version (another trainer was quicker). The record is then written as
-            REJECTED with that reason, which is the run's as well; its artifact is dropped when the profile that it
-            was trained on is gone.
+            REJECTED with that reason, which is the run's as well. Where the profile that it was trained on is gone,
+            nothing at all is written: what was deleted stays deleted.
 
         Raises:
             ValueError: When the store has the version or the run_id already.
@@ -150,14 +150,14 @@ class ModelStore(Protocol):
     def reject(self, record: ModelRecord, artifact: bytes, run: TrainingRun) -> None:
         """Keep a model that did not win, in state REJECTED with its reason, with its run.
 
-        The artifact is dropped as in `publish`.
+        Nothing is written where the profile is gone, as in `publish`.
 
         Raises:
             ValueError: When the store has the version or the run_id already.
         """
 
     def log_run(self, run: TrainingRun) -> None:
-        """Keep a run without a model. ValueError when the store has the run_id already."""
+        """Keep a run without a model, unless the profile is gone. ValueError when the store has the run_id already."""
 
     def withdraw(self, run: TrainingRun) -> str:
         """Take what serves the run's taste out of service, with the run, in one step.

@@ -78,16 +78,16 @@ class ModelTransaction:
         rows = self._execute(self._statements.kept_artifacts, {"user_id": user_id, "taste_id": taste_id})
         return [KeptArtifact(version, state == ModelState.RETIRED, bool(pinned)) for version, state, pinned in rows]
 
-    def lost_profile(self, record: ModelRecord, run: TrainingRun) -> str:
-        """Say that the profile that a model was trained on is not there any more, or return an empty string.
+    def lost_profile(self, run: TrainingRun) -> str:
+        """Say that the profile that a run was about is not there any more, or return an empty string.
 
         A profile that began after the run, or that has fewer events than the run saw, is another one.
         """
-        rows = self._execute(self._profiles.header, {"user_id": record.user_id})
+        rows = self._execute(self._profiles.header, {"user_id": run.user_id})
         if not rows:
             return "the profile was deleted meanwhile"
         header = header_value(rows[0])
-        if header.created_at > run.started_at or header.revision < record.labels_revision:
+        if header.created_at > run.started_at or header.revision < run.labels_revision:
             return "the profile was deleted and begun anew meanwhile"
         return ""
 

@@ -72,12 +72,13 @@ class SqlModels:
     def publish(self, record: ModelRecord, artifact: bytes, run: TrainingRun) -> str:
         """Write a model in state SERVING with its run, move the pointer, and retire the one before, in one step."""
         with self._transaction() as transaction:
+            if lost := transaction.lost_profile(run):
+                return lost
             serving = transaction.in_service(record.user_id, record.taste_id)
-            lost = transaction.lost_profile(record, run)
-            obstacle = lost or transaction.lost_taste(record) or _defence(serving, record)
+            obstacle = transaction.lost_taste(record) or _defence(serving, record)
             state = ModelState.REJECTED if obstacle else ModelState.SERVING
             record, run = replace(record, state=state, reason=obstacle), replace(run, reason=obstacle)
-            _add(transaction, record, None if lost else artifact, run)
+            _add(transaction, record, artifact, run)
             if not obstacle:
                 transaction.replace(serving, record, serving.fallback if serving else "")
             _drop_old_artifacts(transaction, record)
@@ -86,15 +87,16 @@ class SqlModels:
     def reject(self, record: ModelRecord, artifact: bytes, run: TrainingRun) -> None:
         """Keep a model that did not win, in state REJECTED with its reason, with its run."""
         with self._transaction() as transaction:
-            lost = transaction.lost_profile(record, run)
-            rejected = replace(record, state=ModelState.REJECTED)
-            _add(transaction, rejected, None if lost else artifact, replace(run, reason=run.reason or record.reason))
-            _drop_old_artifacts(transaction, record)
+            if not transaction.lost_profile(run):
+                rejected = replace(record, state=ModelState.REJECTED)
+                _add(transaction, rejected, artifact, replace(run, reason=run.reason or record.reason))
+                _drop_old_artifacts(transaction, record)
 
     def log_run(self, run: TrainingRun) -> None:
         """Keep a run without a model."""
         with self._transaction() as transaction:
-            transaction.add_run(run)
+            if not transaction.lost_profile(run):
+                transaction.add_run(run)
 
     def withdraw(self, run: TrainingRun) -> str:
         """Take what serves the run's taste out of service, with the run, in one step."""
@@ -191,10 +193,9 @@ def _quicker(serving: InService) -> str:
     return f"another training was quicker: the model in service, {serving.version}, is newer"
 
 
-def _add(transaction: ModelTransaction, record: ModelRecord, artifact: bytes | None, run: TrainingRun) -> None:
+def _add(transaction: ModelTransaction, record: ModelRecord, artifact: bytes, run: TrainingRun) -> None:
     transaction.add(record)
-    if artifact is not None:
-        transaction.add_artifact(record, artifact)
+    transaction.add_artifact(record, artifact)
     transaction.add_run(replace(run, model_version=record.version))
 
 

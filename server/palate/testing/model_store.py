@@ -176,10 +176,8 @@ class ModelStoreSuite(OpenedStore):
             (lambda store: publish(store, "6", labels_revision=1), "quicker: .* 6, is newer"),
             (delete_taste, "deleted meanwhile"),
             (open_taste_anew, "deleted and opened anew"),
-            (delete, "profile was deleted meanwhile"),
-            (begin_anew, "profile was deleted and begun anew"),
         ],
-        ids=["pinned", "later labels", "later model", "taste deleted", "taste anew", "profile deleted", "profile anew"],
+        ids=["pinned", "later labels", "later model", "taste deleted", "taste anew"],
     )
     def test_a_model_that_comes_too_late_is_kept_out(
         self, store: Store, meanwhile: Callable[[Store], object], reason: str
@@ -201,17 +199,23 @@ class ModelStoreSuite(OpenedStore):
         """Whatever the clocks of trainer and server say."""
         assert "begun anew" in publish(store, "1", labels_revision=2)
 
-    def test_what_was_learned_from_a_deleted_profile_is_not_kept(self, store: Store) -> None:
-        """The artifact is dropped, and deleting the listener again deletes record and run."""
-        delete(store)
-        publish(store, "1")
-        reject(store, "2")
-        assert [None, None] == [store.models.artifact(version) for version in "12"]
-        assert (2, 2) == (len(store.models.records("ana")), len(store.models.runs("ana")))
-        delete(store)
+    @pytest.mark.parametrize(
+        ("meanwhile", "reason"),
+        [(delete, "profile was deleted meanwhile"), (begin_anew, "profile was deleted and begun anew")],
+        ids=["deleted", "begun anew"],
+    )
+    def test_nothing_that_was_learned_from_a_deleted_profile_is_kept(
+        self, store: Store, meanwhile: Callable[[Store], object], reason: str
+    ) -> None:
+        """Neither a model, nor its record, nor a run: what was deleted stays deleted."""
+        like(store)
+        meanwhile(store)
+        header = store.header("ana")
+        assert reason in publish(store, "1", labels_revision=2)
+        reject(store, "2", labels_revision=2)
+        store.models.log_run(make_run(make_record("3", labels_revision=2)))
         assert ([], []) == (list(store.models.records("ana")), list(store.models.runs("ana")))
-        with store.transaction() as transaction:
-            assert not transaction.delete("ana")
+        assert ({}, header) == (store.models.pointers("ana"), store.header("ana"))
 
     def test_a_deleted_profile_is_gone_with_its_models(self, store: Store) -> None:
         """Pointers, records, artifacts and runs of one listener go, and nothing of another."""
