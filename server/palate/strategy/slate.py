@@ -73,17 +73,6 @@ class SlateBuilder:
             self.add(row)
         return row
 
-    def pick_distinct(self, rows: Rows, count: int) -> list[int]:
-        """Put the first `count` of the rows that fit into the slate and return them.
-
-        Args:
-            rows: Best first; excluded rows are passed over.
-            count: At the most so many, and never more than there is room for.
-        """
-        queue = iter(self._request.without_excluded(rows).tolist())
-        picked = (self.pick_next(queue) for _ in range(min(count, self.room)))
-        return [row for row in picked if row is not None]
-
     def deal(self, queues: Sequence[Iterator[int]], shares: Sequence[int]) -> list[tuple[int, int]]:
         """Fill the slate from several queues, each by its share, in turns.
 

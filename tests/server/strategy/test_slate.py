@@ -137,19 +137,18 @@ def test_a_builder_opens_only_what_may_join(small: Catalog) -> None:
 
 
 def test_a_builder_picks_the_first_that_are_distinct(small: Catalog) -> None:
-    """No artist comes twice, excluded rows are passed over, and the room is the limit."""
+    """No artist comes twice, and the room is the limit."""
     rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
-    excluded = rows[:3]
-    picked = SlateBuilder(request_for(12, excluded), small).pick_distinct(rows, 20)
-    _, first = np.unique(small.main_artist[rows[3:]], return_index=True)
-    assert rows[3:][np.sort(first)][:12].tolist() == picked
+    picked = SlateBuilder(request_for(12), small).deal([iter(rows.tolist())], [12])
+    _, first = np.unique(small.main_artist[rows], return_index=True)
+    assert rows[np.sort(first)][:12].tolist() == [row for _, row in picked]
 
 
 def test_a_builder_takes_as_many_of_an_artist_as_allowed(small: Catalog) -> None:
     """With a limit of two, the most frequent artist of a long slate has two tracks."""
     rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
-    picked = SlateBuilder(request_for(400), small, artists_limit=2).pick_distinct(rows, 400)
-    assert 2 == max(Counter(small.main_artist[picked].tolist()).values())
+    picked = SlateBuilder(request_for(400), small, artists_limit=2).deal([iter(rows.tolist())], [400])
+    assert 2 == max(Counter(small.main_artist[[row for _, row in picked]].tolist()).values())
 
 
 def test_a_builder_deals_to_each_its_share_in_turns(small: Catalog) -> None:
