@@ -36,7 +36,7 @@ proto: .venv/developing ## Generate the Python code of the contract anew
 constraints: ## Pin the newest versions that pyproject.toml allows
 	rm -rf .venv/pinning && $(PYTHON) -m venv .venv/pinning
 	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q --upgrade pip hatchling editables
-	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train]' --group dev
+	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train,console,dask,postgres,ray,report]' --group dev
 	.venv/pinning/bin/pip freeze --all --exclude-editable | grep -v '^setuptools==' > constraints.txt
 	rm -rf .venv/pinning
 
@@ -52,5 +52,5 @@ clean: ## Remove what the other targets made
 	@touch $@
 
 .venv/developing: .venv/serving
-	$(BIN)/pip install -q -e '.[train]' --group dev
+	$(BIN)/pip install -q -e '.[train,console,dask,postgres,ray,report]' --group dev
 	@touch $@
