@@ -163,6 +163,8 @@ class ModelsConfig(_Table):
 
     session_bytes: Annotated[int, Field(ge=0)] = 268_435_456
     """Memory for loaded models; one takes about six times its file and 64 kilobytes."""
+    score_bytes: Annotated[int, Field(ge=0)] = 67_108_864
+    """Memory for what models have said of candidates; a taste takes about 5 kilobytes. 0 runs the models each time."""
 
 
 class TokenConfig(_Table):

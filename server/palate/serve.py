@@ -128,7 +128,14 @@ class Server:
             registry, attempts, config.strategies.timeout_seconds, max_abandoned=_THREADS_PER_STRATEGY
         )
         models = stack.enter_context(
-            contextlib.closing(ServedModels(store.models, catalog.feature_map.fingerprint, config.models.session_bytes))
+            contextlib.closing(
+                ServedModels(
+                    store.models,
+                    catalog.feature_map.fingerprint,
+                    config.models.session_bytes,
+                    config.models.score_bytes,
+                )
+            )
         )
         listeners = Listeners(store, catalog, config.cache.max_ratings, models)
         tokens = PageTokens(store.secret("page tokens"))

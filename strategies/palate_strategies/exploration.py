@@ -8,8 +8,9 @@ Source:
     *Recommendations as treatments*, ICML 2016.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,10 @@ from palate.tastes.profile import Taste
 from palate_strategies.config import FallbackConfig
 from palate_strategies.scoring import TasteScorer, choices_for, judge, lesser_known, popularity_choice
 
-__all__ = ["explore"]
+__all__ = ["Unspoken", "by_nearest_taste", "explore"]
+
+Unspoken: TypeAlias = Callable[[Rows], Sequence[Choice]]
+"""Makes choices of rows that no taste of their own cluster speaks for; only their scores and parts are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ def explore(
     builder: SlateBuilder,
     request: SlateRequest,
     context: Context,
+    unspoken: Unspoken,
 ) -> list[Choice]:
     """Draw the explored part of a slate.
 
@@ -57,6 +62,7 @@ def explore(
         builder: Takes the tracks.
         request: What is asked for.
         context: The catalog, and what is rated.
+        unspoken: Scores the drawn rows of clusters in which the listener has no verdict.
     """
     generator = np.random.default_rng(request.seed)
     sources = _sources(config, strong, others, context.catalog)
@@ -70,7 +76,7 @@ def explore(
         track, track_chance = draw(generator, claims)
         builder.add(int(rows[track]))
         propensities[int(rows[track])] = chance * track_chance
-    return _choices(propensities, [*strong, *others], context)
+    return _choices(propensities, [*strong, *others], context, unspoken)
 
 
 def _slots(config: FallbackConfig, limit: int) -> int:
@@ -130,21 +136,38 @@ def _preferred(rows: Rows, preferred: NDArray[np.bool_]) -> Rows:
     return rows[preferred] if preferred.any() else rows
 
 
-def _choices(propensities: Mapping[int, float], scorers: Sequence[TasteScorer], context: Context) -> list[Choice]:
-    """Turn drawn rows into choices, scored by the taste that speaks for each, or by popularity without likes."""
-    catalog = context.catalog
-    rows = np.array(list(propensities), dtype=np.int32)
-    if any(scorer.taste.liked.count for scorer in scorers):
-        best, _ = judge(scorers, rows, catalog)
-        picks = [(scorers[position], row) for position, row in zip(best.tolist(), rows.tolist(), strict=True)]
-        choices = choices_for(picks, ReasonKind.EXPLORATION, context)
-    else:
-        choices = [popularity_choice(row, ReasonKind.EXPLORATION, catalog) for row in rows.tolist()]
-    taste_ids = {scorer.cluster: scorer.taste.taste_id for scorer in scorers}
-    return [
-        _marked(choice, taste_ids.get(int(catalog.cluster[choice.row]), ""), propensities[choice.row])
+def by_nearest_taste(scorers: Sequence[TasteScorer], context: Context) -> Unspoken:
+    """Score by the taste with likes that likes a row best, or by popularity without likes."""
+    heard = [scorer for scorer in scorers if scorer.taste.liked.count]
+
+    def choices(rows: Rows) -> list[Choice]:
+        if not heard:
+            return [popularity_choice(row, ReasonKind.EXPLORATION, context.catalog) for row in rows.tolist()]
+        best, _ = judge(heard, rows, context.catalog)
+        picks = [(heard[position], row) for position, row in zip(best.tolist(), rows.tolist(), strict=True)]
+        return choices_for(picks, ReasonKind.EXPLORATION, context)
+
+    return choices
+
+
+def _choices(
+    propensities: Mapping[int, float], scorers: Sequence[TasteScorer], context: Context, unspoken: Unspoken
+) -> list[Choice]:
+    """Turn drawn rows into choices, scored by the taste of their own cluster where it has a say."""
+    clusters = {row: int(context.catalog.cluster[row]) for row in propensities}
+    own = {scorer.cluster: scorer for scorer in scorers}
+    liked = any(scorer.taste.liked.count for scorer in scorers)
+    heard = {cluster: scorer for cluster, scorer in own.items() if liked and not scorer.taste.is_empty}
+    picks = [(heard[cluster], row) for row, cluster in clusters.items() if cluster in heard]
+    others = [row for row, cluster in clusters.items() if cluster not in heard]
+    choices = choices_for(picks, ReasonKind.EXPLORATION, context)
+    choices += unspoken(np.array(others, dtype=np.int32)) if others else []
+    taste_ids = {cluster: scorer.taste.taste_id for cluster, scorer in own.items()}
+    marked = {
+        choice.row: _marked(choice, taste_ids.get(clusters[choice.row], ""), propensities[choice.row])
         for choice in choices
-    ]
+    }
+    return [marked[row] for row in propensities]
 
 
 def _marked(choice: Choice, own_taste: str, propensity: float) -> Choice:

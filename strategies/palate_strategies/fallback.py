@@ -10,7 +10,7 @@ from palate.strategy.slate import SlateBuilder, take_turns
 from palate.tastes.profile import Profile, TasteState
 
 from palate_strategies.config import FallbackConfig
-from palate_strategies.exploration import explore
+from palate_strategies.exploration import by_nearest_taste, explore
 from palate_strategies.scoring import (
     TasteScorer,
     choices_for,
@@ -45,7 +45,8 @@ class Fallback:
         scorers = scorers_of(profile.tastes_in(*TasteState), context.catalog, self._config)
         strong = _strong(scorers)
         others = [scorer for scorer in scorers if scorer not in strong]
-        explored = explore(self._config, strong, others, builder, request, context)
+        unspoken = by_nearest_taste(scorers, context)
+        explored = explore(self._config, strong, others, builder, request, context, unspoken)
         order = partial(self._lesser_known_first, context.catalog)
         picks = deal_among(strong, builder, request, context, order, slots=builder.room)
         piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from palate.strategy.contract import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
 from palate.strategy.slate import SlateBuilder, take_turns
 from palate.tastes.profile import Profile, TasteState
@@ -11,7 +10,7 @@ from palate.tastes.profile import Profile, TasteState
 from palate_strategies.config import ModelRungConfig
 from palate_strategies.dealing import deal_best_first
 from palate_strategies.exploration import explore
-from palate_strategies.model_scoring import accepted_models, restated, score_by_models, scorers_by_models
+from palate_strategies.model_scoring import accepted_models, explored_by_models, score_by_models, scorers_by_models
 from palate_strategies.scoring import choices_for
 
 __all__ = ["ModelRung"]
@@ -51,12 +50,11 @@ class ModelRung:
             scorers_by_models(models, profile.tastes_in(state), catalog, config) for state in TasteState
         )
         strong, others = (active, [*weak, *inactive]) if active else (weak, inactive)
-        explored = explore(config, strong, others, builder, request, context)
+        unspoken = explored_by_models(models, profile, context, config)
+        explored = explore(config, strong, others, builder, request, context, unspoken)
         picks = deal_best_first(active, weak, builder, request, context, config.weak_share, evenly=True)
         piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)
-        choices = [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
-        rows = np.array([choice.row for choice in choices], dtype=np.int32)
-        return restated(choices, score_by_models(models, profile, rows, context, config))
+        return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
         """Score each track by the model that speaks for it: the probability that the listener likes it.

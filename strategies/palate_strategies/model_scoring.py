@@ -5,7 +5,7 @@ there is none either, by ranking's formula, which every model of the listener kn
 So all scores are calibrated probabilities of a like and stand in one order.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from palate.strategy.contract import (
     Choice,
     Context,
     Declined,
+    Reason,
     ReasonKind,
     Rows,
     Scores,
@@ -25,7 +26,7 @@ from palate.tastes.profile import Profile, Taste
 from palate_strategies.config import ScoringConfig
 from palate_strategies.scoring import TasteScorer, score_by_tastes, scorers_of
 
-__all__ = ["AcceptedModels", "accepted_models", "restated", "score_by_models", "scorers_by_models"]
+__all__ = ["AcceptedModels", "accepted_models", "explored_by_models", "score_by_models", "scorers_by_models"]
 
 _COMMON = ""
 
@@ -63,7 +64,7 @@ def accepted_models(profile: Profile, context: Context, recipes: Collection[str]
     own = {}
     for taste_id, taste in sorted(profile.tastes.items()):
         cluster, model = context.catalog.cluster_number(taste_id), _accepted(context, taste_id, recipes)
-        if cluster is not None and model is not None and _has_verdicts(taste):
+        if cluster is not None and model is not None and not taste.is_empty:
             own[cluster] = model
     if common is None and not own:
         raise Declined(f"no model of {' or '.join(sorted(recipes))} serves {profile.user_id!r}")
@@ -75,10 +76,6 @@ def _accepted(context: Context, taste_id: str, recipes: Collection[str]) -> Tast
     return model if model is not None and model.recipe in recipes else None
 
 
-def _has_verdicts(taste: Taste) -> bool:
-    return taste.liked.count + taste.disliked.count > 0
-
-
 def _shifted(probabilities: NDArray[np.float32], offsets: NDArray[np.float64] | np.float64) -> NDArray[np.float32]:
     """Add offsets to the log-odds of probabilities, which may be 0 and 1: ``p / (p + (1 - p) / exp(offset))``."""
     exact = probabilities.astype(np.float64)
@@ -86,10 +83,10 @@ def _shifted(probabilities: NDArray[np.float32], offsets: NDArray[np.float64] | 
 
 
 class _ModelScorer(TasteScorer):
-    """Finds candidates and reasons as ranking does, but scores by a model."""
+    """Finds candidates and what is near as ranking does, but scores by a model."""
 
     def __init__(
-        self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig, model: TasteModel
+        self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig, *, model: TasteModel
     ) -> None:
         super().__init__(taste, cluster, catalog, config)
         self._normalized = catalog.normalized
@@ -100,20 +97,44 @@ class _ModelScorer(TasteScorer):
         """Return the model's probability of a like of each row, float32 ``(n,)``."""
         return _shifted(self._model.probabilities(self._normalized.take(rows, axis=0)), self._offset)
 
+    def choices(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Choice]:
+        """Make choices of rows; what they rest on is the model, unless they are explored."""
+        kind = ReasonKind.MODEL if kind is ReasonKind.SIMILAR else kind
+        return [replace(choice, model_version=self._model.version) for choice in super().choices(rows, kind, liked)]
+
+    def _parts(self, rows: Rows, *_: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
+        return [{"model": score} for score in self.scores(rows).tolist()]
+
+
+class _CalibratedScorer(TasteScorer):
+    """Ranks, and turns what it says of the chosen tracks into probabilities, so that tastes with models compare."""
+
+    def __init__(
+        self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig, *, models: AcceptedModels
+    ) -> None:
+        super().__init__(taste, cluster, catalog, config)
+        self._models = models
+
+    def _parts(self, rows: Rows, *_: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
+        return [{"ranking": score} for score in self._models.calibrated(self.scores(rows)).tolist()]
+
 
 def scorers_by_models(
     models: AcceptedModels, tastes: Sequence[Taste], catalog: CatalogIndex, config: ScoringConfig
 ) -> list[TasteScorer]:
     """Make the scorers of those tastes whose cluster the catalog has and does not exclude.
 
-    Each puts the tracks of its own cluster in order; only `score_by_models` compares tracks of several tastes.
+    Each puts the tracks of its own cluster in order; only the probabilities of its choices compare with those of
+    other tastes.
     """
-    return [
-        scorer
-        if (model := models.of(scorer.cluster)) is None
-        else _ModelScorer(scorer.taste, scorer.cluster, catalog, config, model)
-        for scorer in scorers_of(tastes, catalog, config)
-    ]
+
+    def make(taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig) -> TasteScorer:
+        model = models.of(cluster)
+        if model is None:
+            return _CalibratedScorer(taste, cluster, catalog, config, models=models)
+        return _ModelScorer(taste, cluster, catalog, config, model=model)
+
+    return scorers_of(tastes, catalog, config, make)
 
 
 def score_by_models(
@@ -145,18 +166,22 @@ def score_by_models(
 def _taste_id(profile: Profile, cluster_id: str) -> str:
     """Return the taste of a cluster, or nothing when the listener has no verdict there."""
     taste = profile.tastes.get(cluster_id)
-    return taste.taste_id if taste is not None and _has_verdicts(taste) else ""
+    return taste.taste_id if taste is not None and not taste.is_empty else ""
 
 
-def restated(choices: Sequence[Choice], scores: Scores) -> list[Choice]:
-    """Give choices the scores, model versions and parts that `score_by_models` found for their rows."""
-    columns = zip(choices, scores.values.tolist(), scores.model_versions, strict=True)
-    return [_restated(choice, score, version) for choice, score, version in columns]
+def explored_by_models(
+    models: AcceptedModels, profile: Profile, context: Context, config: ScoringConfig
+) -> Callable[[Rows], list[Choice]]:
+    """Return what makes explored choices of rows of clusters in which the listener has no verdict."""
+
+    def choices(rows: Rows) -> list[Choice]:
+        scores = score_by_models(models, profile, rows, context, config)
+        columns = zip(rows.tolist(), scores.values.tolist(), scores.model_versions, strict=True)
+        return [_explored(row, score, version) for row, score, version in columns]
+
+    return choices
 
 
-def _restated(choice: Choice, score: float, version: str) -> Choice:
-    kind = choice.reason.kind
-    if kind is ReasonKind.SIMILAR and version:
-        kind = ReasonKind.MODEL
-    reason = replace(choice.reason, kind=kind, parts={"model" if version else "ranking": score})
-    return replace(choice, score=score, reason=reason, model_version=version)
+def _explored(row: int, score: float, version: str) -> Choice:
+    reason = Reason(ReasonKind.EXPLORATION, parts={"model" if version else "ranking": score})
+    return Choice(row, score, reason, model_version=version)

@@ -8,7 +8,7 @@ Every cosine is weighted and taken between normal scores: ``cos(x, y) = sum(w x 
 ``|x|**2 = sum(w x**2)``, and 0 where one of the vectors is 0.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ from palate.tastes.profile import Profile, Taste, TasteState
 from palate_strategies.config import ScoringConfig
 
 __all__ = [
+    "MakeScorer",
     "Order",
     "TasteScorer",
     "choices_for",
@@ -40,6 +41,9 @@ _NO_ROWS: Final = np.empty(0, dtype=np.int32)
 
 Order: TypeAlias = Callable[["TasteScorer", Rows], Rows]
 """Puts candidates of a taste into the order in which they are to be chosen."""
+
+MakeScorer: TypeAlias = Callable[[Taste, int, CatalogIndex, ScoringConfig], "TasteScorer"]
+"""Makes the scorer of a taste, given the number of its cluster."""
 
 
 class TasteScorer:
@@ -85,8 +89,8 @@ class TasteScorer:
         audio: NDArray[np.float32] = (tracks @ self._direction) / self._lengths(tracks)
         return audio + self._genre(rows)
 
-    def reasons(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Reason]:
-        """Say for each row why it was chosen; the parts of each reason add up to the row's score.
+    def choices(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Choice]:
+        """Make choices of rows, each with the reason for it.
 
         Args:
             rows: Few rows, the chosen ones.
@@ -95,11 +99,18 @@ class TasteScorer:
         """
         tracks = self._tracks(rows)
         shares = tracks * self._liked
-        parts = np.array((shares.sum(axis=1), self._genre(rows), tracks @ self._disliked)).T.tolist()
+        columns = (self._nearest(tracks, liked), _strongest(shares), self._parts(rows, tracks, shares))
         return [
-            Reason(kind, near, features, dict(zip(("audio", "genre", "dislike"), part, strict=True)))
-            for near, features, part in zip(self._nearest(tracks, liked), _strongest(shares), parts, strict=True)
+            Choice(row, sum(parts.values()), Reason(kind, near, features, parts), self.taste.taste_id)
+            for row, near, features, parts in zip(rows.tolist(), *columns, strict=True)
         ]
+
+    def _parts(
+        self, rows: Rows, tracks: NDArray[np.float32], shares: NDArray[np.float32]
+    ) -> Sequence[Mapping[str, float]]:
+        """Return the parts that the score of each row is the sum of; `tracks` are its unit vectors."""
+        parts = np.array((shares.sum(axis=1), self._genre(rows), tracks @ self._disliked)).T.tolist()
+        return [dict(zip(("audio", "genre", "dislike"), part, strict=True)) for part in parts]
 
     def _genre(self, rows: Rows) -> NDArray[np.float32]:
         """Return what genres add to the score of each row, float32 ``(n,)``: half for the cluster, half for shares."""
@@ -130,11 +141,13 @@ class TasteScorer:
         return lengths
 
 
-def scorers_of(tastes: Sequence[Taste], catalog: CatalogIndex, config: ScoringConfig) -> list[TasteScorer]:
+def scorers_of(
+    tastes: Sequence[Taste], catalog: CatalogIndex, config: ScoringConfig, make: MakeScorer = TasteScorer
+) -> list[TasteScorer]:
     """Make the scorers of those tastes whose cluster the catalog has and does not exclude."""
     numbered = [(taste, catalog.cluster_number(taste.taste_id)) for taste in tastes]
     return [
-        TasteScorer(taste, number, catalog, config)
+        make(taste, number, catalog, config)
         for taste, number in numbered
         if number is not None and not catalog.clusters[number].excluded
     ]
@@ -187,12 +200,13 @@ def choices_for(picks: Sequence[tuple[TasteScorer, int]], kind: ReasonKind, cont
     rows_of: dict[TasteScorer, list[int]] = {}
     for scorer, row in picks:
         rows_of.setdefault(scorer, []).append(row)
-    choices = {}
-    for scorer, rows in rows_of.items():
-        taste_id = scorer.taste.taste_id
-        liked = context.liked.get(taste_id, _NO_ROWS)
-        for row, reason in zip(rows, scorer.reasons(np.array(rows, dtype=np.int32), kind, liked), strict=True):
-            choices[row] = Choice(row, sum(reason.parts.values()), reason, taste_id)
+    choices = {
+        choice.row: choice
+        for scorer, rows in rows_of.items()
+        for choice in scorer.choices(
+            np.array(rows, dtype=np.int32), kind, context.liked.get(scorer.taste.taste_id, _NO_ROWS)
+        )
+    }
     return [choices[row] for _, row in picks]
 
 

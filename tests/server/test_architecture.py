@@ -11,7 +11,7 @@ import palate_strategies
 import pytest
 
 FLOORS = [
-    {"errors", "suggestion", "__init__", "v1"},
+    {"errors", "lru", "suggestion", "__init__", "v1"},
     {"catalog"},
     {"tastes"},
     {"strategy", "store"},

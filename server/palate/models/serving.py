@@ -7,6 +7,7 @@ import structlog
 
 from palate.errors import StoreUnavailable
 from palate.models.artifact import UnusableModel
+from palate.models.scores import RememberedModel, score_cache
 from palate.models.session import ServedModel
 from palate.models.sessions import SessionCache
 from palate.store.model_contract import ModelStore, Pointer
@@ -26,12 +27,14 @@ class ServedModels:
         store: Where the models are.
         feature_map: Fingerprint of the catalog's feature map; models that were made for another are not used.
         max_bytes: How much memory the sessions may take.
+        score_bytes: How much memory may be taken by what models have said; 0 runs them each time.
     """
 
-    def __init__(self, store: ModelStore, feature_map: str, max_bytes: int) -> None:
+    def __init__(self, store: ModelStore, feature_map: str, max_bytes: int, score_bytes: int) -> None:
         self._store = store
         self._feature_map = feature_map
         self._sessions = SessionCache(self._load, max_bytes, self._report)
+        self._scores = score_cache(score_bytes)
         self._reports = ThreadPoolExecutor(1, thread_name_prefix="broken-models")
 
     def pointers(self, user_id: str) -> Mapping[str, Pointer]:
@@ -52,7 +55,7 @@ class ServedModels:
         """Finish the reports to the store."""
         self._reports.shutdown()
 
-    def _find(self, user_id: str, pointer: Pointer) -> ServedModel | None:
+    def _find(self, user_id: str, pointer: Pointer) -> TasteModel | None:
         for version in filter(None, (pointer.version, pointer.previous)):
             try:
                 model = self._sessions.get(version)
@@ -61,7 +64,7 @@ class ServedModels:
             named = version != pointer.version or model.sha256 == pointer.sha256
             of = (model.metadata.user_id, model.metadata.taste_id, model.metadata.feature_map)
             if named and of == (user_id, pointer.taste_id, self._feature_map):
-                return model
+                return RememberedModel(model, self._scores)
         return None
 
     def _load(self, version: str) -> ServedModel:

@@ -1,11 +1,11 @@
 """The models that a worker has loaded, as many as its memory is meant to hold."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
+from palate.lru import LruCache
 from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
 
@@ -32,17 +32,15 @@ class SessionCache:
         self, load: Callable[[str], ServedModel], max_bytes: int, on_broken: Callable[[str, str], None]
     ) -> None:
         self._load = load
-        self._max_bytes = max_bytes
         self._on_broken = on_broken
-        self._bytes = 0
-        self._kept: OrderedDict[str, ServedModel | UnusableModel] = OrderedDict()
+        self._kept: LruCache[str, ServedModel | UnusableModel] = LruCache(max_bytes, _size)
         self._loading: dict[str, Future[ServedModel]] = {}
         self._lock = threading.Lock()
 
     @property
     def size_bytes(self) -> int:
         """How much memory is taken by what is kept, estimated."""
-        return self._bytes
+        return self._kept.size_bytes
 
     def get(self, version: str) -> ServedModel:
         """Return a model, loaded now unless it is kept.
@@ -54,7 +52,6 @@ class SessionCache:
         with self._lock:
             kept = self._kept.get(version)
             if kept is not None:
-                self._kept.move_to_end(version)
                 return _model(kept)
             loading = self._loading.get(version)
             first = loading is None
@@ -83,11 +80,7 @@ class SessionCache:
         with self._lock:
             del self._loading[version]
             if outcome is not None:
-                self._kept[version] = outcome
-                self._bytes += _size(outcome)
-            while self._bytes > self._max_bytes:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= _size(dropped)
+                self._kept.keep(version, outcome)
 
 
 def _model(outcome: ServedModel | UnusableModel) -> ServedModel:

@@ -2,18 +2,22 @@
 
 import hashlib
 from concurrent.futures import Executor
+from typing import Final
 
 from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField
-from palate.rpc.answers import Answers
+from palate.lru import LruCache
 from palate.rpc.convert import rank_response, recommend_response
 from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
 from palate.rpc.threads import CallContext, Turns, deadline_of, in_thread
 from palate.service.recommend import Recommendation, RecommendationService, RecommendQuery
-from palate.store.contract import Store
+from palate.store.contract import Header, Store
 from palate.v1 import recommendation_pb2, recommendation_pb2_grpc
 
-__all__ = ["RecommendationServicer"]
+__all__ = ["ANSWER_BYTES", "RecommendationServicer"]
+
+ANSWER_BYTES: Final = 400
+"""What a kept answer takes beside its own bytes: its key with the profile's header, and its place."""
 
 _MAX_EXCLUDED = 10_000
 _FEW_EXCLUDED = 100
@@ -35,7 +39,9 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         self._catalog = catalog
         self._executor = executor
         self._turns = Turns()
-        self._answers = Answers(slate_bytes)
+        self._answers: LruCache[tuple[bytes, Header | None], bytes] = LruCache(
+            slate_bytes, lambda answer: len(answer) + ANSWER_BYTES
+        )
 
     async def Recommend(  # type: ignore[override]  # serialized already; the interceptor passes bytes on
         self, request: recommendation_pb2.RecommendRequest, context: CallContext
