@@ -1,0 +1,1 @@
+"""Comparing ways to recommend: baselines, metrics and their intervals."""

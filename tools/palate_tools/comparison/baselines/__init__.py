@@ -1,0 +1,38 @@
+"""Recommenders to compare palate with: in process, over a catalog, from a listener's whole history at each call.
+
+All of them see the same tracks through the same `ItemSpace`, and those that are fitted are fitted the same way, so
+that what keeps tastes apart differs from what merges them in nothing else.
+"""
+
+from palate_tools.comparison.baselines.contract import History, Ranker, Recommender, eligible_rows
+from palate_tools.comparison.baselines.diversity import Diversified, diversify, trade_off_for
+from palate_tools.comparison.baselines.models import MergedLightGBM, MergedLogistic
+from palate_tools.comparison.baselines.per_taste import PerTaste, SharedSlots, by_cluster
+from palate_tools.comparison.baselines.registry import make_baselines
+from palate_tools.comparison.baselines.similarity import AverageVector, BestScore, MergedCentroid, NearestLiked
+from palate_tools.comparison.baselines.space import ItemSpace
+from palate_tools.comparison.baselines.unpersonal import Oracle, Popularity, Random
+
+__all__ = [
+    "AverageVector",
+    "BestScore",
+    "Diversified",
+    "History",
+    "ItemSpace",
+    "MergedCentroid",
+    "MergedLightGBM",
+    "MergedLogistic",
+    "NearestLiked",
+    "Oracle",
+    "PerTaste",
+    "Popularity",
+    "Random",
+    "Ranker",
+    "Recommender",
+    "SharedSlots",
+    "by_cluster",
+    "diversify",
+    "eligible_rows",
+    "make_baselines",
+    "trade_off_for",
+]
