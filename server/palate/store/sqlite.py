@@ -1,6 +1,5 @@
 """SQLite: how to connect, and what its errors mean."""
 
-import math
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -8,15 +7,16 @@ from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from sqlalchemy import URL, Dialect, Engine, NullPool, create_engine
+from sqlalchemy import Connection as SqlalchemyConnection
 from sqlalchemy.dialects import sqlite
 
 from palate.errors import ConfigError, StoreUnavailable
 from palate.store.rows import Row
+from palate.store.urls import timeout_seconds
 
 __all__ = ["SqliteConnection", "SqliteDatabase"]
 
 _MODES: Final = ("ro", "rw", "rwc")
-_LONGEST_TIMEOUT: Final = 3600
 _NOTHING: Final[Mapping[str, object]] = {}
 
 _REMEDIES: Final[Mapping[int, str]] = {
@@ -59,7 +59,7 @@ class SqliteDatabase:
                 f"the database URL {url} cannot be used; write sqlite:///FILE, with ?timeout=SECONDS or ?mode=ro "
                 f"at its end if need be"
             )
-        return cls(Path(url.database).absolute(), str(mode), _seconds(str(timeout)))
+        return cls(Path(url.database).absolute(), str(mode), timeout_seconds(str(timeout)))
 
     def connect(self) -> "SqliteConnection":
         """Open a connection of its own. StoreUnavailable when that fails."""
@@ -68,6 +68,10 @@ class SqliteDatabase:
     def engine(self) -> Engine:
         """Return an engine for migrations."""
         return create_engine("sqlite://", creator=self.open, poolclass=NullPool)
+
+    def begin_migration(self, connection: SqlalchemyConnection) -> None:
+        """Shut out every other migration and every writer until the transaction ends."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def open(self) -> sqlite3.Connection:
         """Open a connection of the driver in autocommit mode."""
@@ -145,14 +149,3 @@ class SqliteConnection:
     def close(self) -> None:
         """Undo what was begun and let go of the file."""
         self._raw.close()
-
-
-def _seconds(text: str) -> float:
-    """Read a timeout. ConfigError when it is no number from 0 to an hour."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= _LONGEST_TIMEOUT:
-        raise ConfigError(f"the timeout {text!r} in the database URL is no number of seconds from 0 to 3600")
-    return seconds

@@ -1,13 +1,26 @@
 """How a store is named and opened."""
 
+import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import palate.store
 import pytest
 from palate.errors import ConfigError, StoreUnavailable
 from palate.store import open_store
 from palate.testing.store import assert_writable
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return an empty database of each kind."""
+    if request.param == "sqlite":
+        sqlite3.connect(tmp_path / "empty.db").close()
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    postgres: Any = request.getfixturevalue("postgres")
+    return str(postgres.new_url())
 
 
 def test_the_package_exports_what_its_users_need() -> None:
@@ -51,6 +64,10 @@ def test_a_missing_file_is_not_created_when_the_caller_expects_one(tmp_path: Pat
         "sqlite:///a.db?timeout=soon",
         "sqlite:///a.db?timeout=nan",
         "sqlite:///a.db?timeout=-1",
+        "postgresql://host",
+        "postgresql+psycopg2://host/palate",
+        "postgresql://host/palate?timeout=soon",
+        "postgresql://host/palate?sslmod=require",
         "mysql://host/palate",
         "nonsense://host/palate",
     ],
@@ -58,12 +75,42 @@ def test_a_missing_file_is_not_created_when_the_caller_expects_one(tmp_path: Pat
 def test_a_url_that_cannot_be_used_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error shows how a URL is written."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=r"sqlite:///FILE|seconds"):
+    with pytest.raises(ConfigError, match=r"sqlite:///FILE|seconds|postgresql://USER|sslmod"):
         open_store(url)
 
 
-def test_a_password_in_a_url_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://user:hunter2@host/palate",
+        "postgresql:/user:hunter2@host/palate",
+        "postgresql://user:hunter2/@host/palate",
+        "postgresql://user:hunter2@host:port/palate",
+        "postgresql://user:hunter2@host/",
+        "postgresql://user:hunter2@host/palate?sslmod=require",
+        "postgresql://user:hunter2@localhost:9/palate",
+        "sqlite://user:hunter2@host/palate.db?mode=write",
+    ],
+)
+def test_a_password_in_a_url_is_not_shown(url: str) -> None:
     """Error messages end up in logs."""
-    with pytest.raises(ConfigError) as caught:
-        open_store("mysql://user:hunter2@host/palate")
+    with pytest.raises((ConfigError, StoreUnavailable)) as caught:
+        open_store(url)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL is an extra; who asks for it without is told what to install."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "palate.store.postgres", raising=False)
+    with pytest.raises(ConfigError, match=r"palate\[postgres\]"):
+        open_store("postgresql://host/palate")
+
+
+def test_a_database_without_tables_is_left_alone_when_the_caller_expects_some(store_url: str) -> None:
+    """A tool that is pointed at the wrong database says so instead of making tables there."""
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="no tables of palate"):
+            open_store(store_url, create=False)
+    open_store(store_url).close()
+    open_store(store_url, create=False).close()

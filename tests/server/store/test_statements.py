@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from palate.store.migrations import upgrade
 from palate.store.model_statements import ModelStatements
+from palate.store.postgres import PostgresDatabase
 from palate.store.schema import metadata
 from palate.store.sqlite import SqliteDatabase
 from palate.store.statements import Statements
-from sqlalchemy.dialects import postgresql
 
 COLUMNS = {column.name for table in metadata.tables.values() for column in table.columns}
-DIALECTS = [SqliteDatabase.dialect, postgresql.dialect(paramstyle="pyformat")]  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+DIALECTS = [SqliteDatabase.dialect, PostgresDatabase.dialect]
 
 
 def texts(dialect: Any) -> dict[str, str]:

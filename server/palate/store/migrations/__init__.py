@@ -7,49 +7,52 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from palate.errors import ConfigError
+from palate.errors import ConfigError, StoreUnavailable
 from palate.store.connections import Database
 
 __all__ = ["upgrade"]
-
-_BEGIN: Final = {"sqlite": "BEGIN IMMEDIATE"}
-"""How a transaction begins that shuts out every other migration of the same database."""
 
 _ONE_AT_A_TIME: Final = threading.Lock()
 """Alembic keeps the migration that is running in a global, so that the threads of a process must take turns."""
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, *, create: bool = True) -> None:
     """Apply the migrations that a database lacks, in one transaction; several processes may do it at once.
+
+    Args:
+        database: The database.
+        create: Whether tables are created in a database that has none of palate's.
 
     Raises:
         ConfigError: When the database was migrated by a newer palate.
-        StoreUnavailable: When the database cannot be read or written.
+        StoreUnavailable: When the database cannot be read or written, or has no tables and is to get none.
     """
     config = Config()
     config.set_main_option("script_location", "palate.store:migrations")
     engine = database.engine()
     try:
-        if not _is_current(engine, config):
+        if not _is_current(engine, config, create=create):
             with _ONE_AT_A_TIME:
-                _migrate(engine, config)
+                _migrate(database, engine, config)
     except DBAPIError as exc:
         raise database.unavailable(exc.orig or exc) from exc
 
 
-def _is_current(engine: Engine, config: Config) -> bool:
+def _is_current(engine: Engine, config: Config, *, create: bool) -> bool:
     """Look before locking, so that a start need not wait for those who write."""
     with engine.connect() as connection:
-        return _missing(connection, config) == set()
+        applied = set(MigrationContext.configure(connection).get_current_heads())
+    if not applied and not create:
+        raise StoreUnavailable("the database has no tables of palate yet; run `palate serve`, or name another database")
+    return _missing(applied, config) == set()
 
 
-def _missing(connection: Connection, config: Config) -> set[str]:
-    """Return the newest migration unless the database has it; ConfigError when it has one that is unknown."""
+def _missing(applied: set[str], config: Config) -> set[str]:
+    """Return the newest migration unless it was applied; ConfigError when an unknown one was."""
     scripts = ScriptDirectory.from_config(config)
-    applied = set(MigrationContext.configure(connection).get_current_heads())
     unknown = applied - {script.revision for script in scripts.walk_revisions()}
     if unknown:
         raise ConfigError(
@@ -59,11 +62,8 @@ def _missing(connection: Connection, config: Config) -> set[str]:
     return set(scripts.get_heads()) - applied
 
 
-def _migrate(engine: Engine, config: Config) -> None:
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(_BEGIN[connection.dialect.name])
-
+def _migrate(database: Database, engine: Engine, config: Config) -> None:
+    event.listen(engine, "begin", database.begin_migration)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
