@@ -1,7 +1,9 @@
-"""What tests share: the bundled catalog and a real server on a free port."""
+"""What tests share: the bundled catalog, a real server on a free port, and what it tells Prometheus."""
 
 import os
+import socket
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -18,8 +20,10 @@ from palate.config import LogConfig, load_config
 from palate.logs import set_up_logs
 from palate.testing.server import running_server
 from palate_tools.catalog.bundled import bundled_catalog
+from prometheus_client.parser import text_string_to_metric_families
 
 Serve = Callable[..., str]
+Samples = dict[tuple[str, ...], float]
 
 settings.register_profile("untimed", settings.default, deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -101,3 +105,32 @@ def postgres() -> Iterator[Postgres]:
         started = Postgres(Path(folder))
         yield started
         started.server.cleanup()
+
+
+@pytest.fixture
+def metrics_port() -> int:
+    """Return a port that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number: int = taken.getsockname()[1]
+    return number
+
+
+@pytest.fixture
+def scrape(metrics_port: int) -> Callable[..., Samples]:
+    """Return a function that scrapes that port.
+
+    It gives every sample by its name and the values of its labels, in the order of the labels' names; with names
+    only those.
+    """
+
+    def samples(*names: str) -> Samples:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return {
+            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if not names or sample.name in names
+        }
+
+    return samples

@@ -55,6 +55,8 @@ class ServerConfig(_Table):
     """Address to listen on. ``0.0.0.0`` for all; set tokens in ``[auth]`` then."""
     port: Annotated[int, Field(ge=0, le=65535)] = 50051
     """Port to listen on; 0 takes a free one and prints it."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port on which Prometheus is answered over HTTP, for all workers; 0 answers nobody."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Worker processes. They share the port, the catalog's memory and the store."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 256

@@ -39,8 +39,9 @@ class LruCache(Generic[K, V]):
                 self._kept.move_to_end(key)
             return value
 
-    def keep(self, key: K, value: V) -> None:
-        """Keep a value, in place of those that were not used for longest."""
+    def keep(self, key: K, value: V) -> list[V]:
+        """Keep a value, in place of those that were not used for longest, and return these."""
+        evicted = []
         with self._lock:
             replaced = self._kept.pop(key, None)
             self._kept[key] = value
@@ -48,3 +49,5 @@ class LruCache(Generic[K, V]):
             while self._bytes > self._max_bytes:
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= self._size(dropped)
+                evicted.append(dropped)
+        return evicted

@@ -19,6 +19,8 @@ from palate import __version__
 from palate.config import Config
 from palate.errors import ConfigError, PalateError
 from palate.logs import set_up_logs
+from palate.observer import Observer
+from palate.scraping import WorkerMetrics, answering_scrapes, answering_scrapes_of_workers
 from palate.serve import Server
 
 __all__ = ["run"]
@@ -39,17 +41,19 @@ def run(config: Config) -> None:
     with _reserved_port(config) as port:
         fixed = config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
         if config.server.workers == 1:
-            asyncio.run(_serve(fixed))
+            with answering_scrapes(config.server) as observer:
+                asyncio.run(_serve(fixed, observer))
         else:
-            _supervise(fixed)
+            with answering_scrapes_of_workers(config.server) as metrics:
+                _supervise(fixed, metrics)
 
 
-async def _serve(config: Config, ready: Connection | None = None) -> None:
+async def _serve(config: Config, observer: Observer, ready: Connection | None = None) -> None:
     """Serve in this process; with `ready` as one worker of several, which tells its parent that it serves."""
     stop = asyncio.Event()
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Server(config, reuse_port=True) as server:
+    async with Server(config, reuse_port=True, observer=observer) as server:
         if ready is not None:
             _stop_with_parent(stop)
             ready.send(None)
@@ -85,17 +89,17 @@ def _stop_with_parent(stop: asyncio.Event) -> None:
     loop.add_reader(sentinel, drain)
 
 
-def _supervise(config: Config) -> None:
+def _supervise(config: Config, metrics: WorkerMetrics) -> None:
     """Run the workers, start a new one where one dies, and end all of them with this process, however it ends."""
     workers: list[BaseProcess] = []
     with _stop_requests() as stop:
         try:
-            _start_workers(config, workers, stop)
+            _start_workers(config, metrics, workers, stop)
             if not wait([stop], timeout=0):
                 _announce(config)
             while not wait([stop], timeout=0):
                 wait([stop, *(worker.sentinel for worker in workers)])
-                _replace_dead(config, workers, stop)
+                _replace_dead(config, metrics, workers, stop)
         finally:
             for worker in workers:
                 worker.terminate()
@@ -103,15 +107,15 @@ def _supervise(config: Config) -> None:
                 worker.join()
 
 
-def _start_workers(config: Config, workers: list[BaseProcess], stop: Connection) -> None:
+def _start_workers(config: Config, metrics: WorkerMetrics, workers: list[BaseProcess], stop: Connection) -> None:
     """Start all workers side by side, and wait until they serve or the end is asked for."""
-    starting = [_start_worker(config) for _ in range(config.server.workers)]
+    starting = [_start_worker(config, metrics, place) for place in range(config.server.workers)]
     workers.extend(worker for worker, _ in starting)
     for worker, ready in starting:
         _wait_until_it_serves(worker, ready, stop)
 
 
-def _replace_dead(config: Config, workers: list[BaseProcess], stop: Connection) -> None:
+def _replace_dead(config: Config, metrics: WorkerMetrics, workers: list[BaseProcess], stop: Connection) -> None:
     """Start a new worker in the place of each dead one.
 
     While others serve, one that cannot begin is no reason to end them: it is tried again.
@@ -123,9 +127,10 @@ def _replace_dead(config: Config, workers: list[BaseProcess], stop: Connection) 
         if worker.is_alive() or wait([stop], timeout=0):
             continue
         _log.error("a worker died; starting another", exit_code=worker.exitcode)
+        metrics.bury(place)
         time.sleep(_RESTART_PAUSE_SECONDS)
         try:
-            workers[place], ready = _start_worker(config)
+            workers[place], ready = _start_worker(config, metrics, place)
             _wait_until_it_serves(workers[place], ready, stop)
         except ConfigError as error:
             if not any(other.is_alive() for other in workers):
@@ -133,10 +138,10 @@ def _replace_dead(config: Config, workers: list[BaseProcess], stop: Connection) 
             _log.error("no worker can take its place; trying again", why=str(error))
 
 
-def _start_worker(config: Config) -> tuple[BaseProcess, Connection]:
+def _start_worker(config: Config, metrics: WorkerMetrics, place: int) -> tuple[BaseProcess, Connection]:
     """Start a worker. Return it with the connection on which it says that it serves, or why it cannot."""
     here, there = multiprocessing.Pipe(duplex=False)
-    worker = multiprocessing.get_context("spawn").Process(target=_work, args=(config, there))
+    worker = multiprocessing.get_context("spawn").Process(target=_work, args=(config, metrics, place, there))
     worker.start()
     there.close()
     return worker, here
@@ -162,10 +167,10 @@ def _wait_until_it_serves(worker: BaseProcess, ready: Connection, stop: Connecti
         raise ConfigError(trouble)
 
 
-def _work(config: Config, ready: Connection) -> None:
+def _work(config: Config, metrics: WorkerMetrics, place: int, ready: Connection) -> None:
     set_up_logs(config.log)
     try:
-        asyncio.run(_serve(config, ready))
+        asyncio.run(_serve(config, metrics.observer(place), ready))
     except PalateError as error:
         ready.send(str(error))
         sys.exit(1)

@@ -14,6 +14,7 @@ from palate.catalog.snapshot import Catalog
 from palate.config import Config
 from palate.errors import ConfigError
 from palate.models.serving import ServedModels
+from palate.observer import UNOBSERVED, Observer
 from palate.rpc.calls import CallInterceptor
 from palate.rpc.catalog import CatalogServicer
 from palate.rpc.feedback import FeedbackServicer
@@ -70,6 +71,7 @@ class Server:
     Args:
         config: The configuration; `server.port` 0 takes a free port.
         reuse_port: Whether other processes listen on the same port.
+        observer: Is told of everything that metrics are made of.
 
     Attributes:
         port: The port that it listens on, once entered.
@@ -79,10 +81,11 @@ class Server:
         PalateError: When it cannot serve, with a sentence that says what to do.
     """
 
-    def __init__(self, config: Config, *, reuse_port: bool = False) -> None:
+    def __init__(self, config: Config, *, reuse_port: bool = False, observer: Observer = UNOBSERVED) -> None:
         self._config = config
+        self._observer = observer
         self.port = config.server.port
-        self._calls = CallInterceptor(config.server.max_concurrent_calls, config.auth.tokens)
+        self._calls = CallInterceptor(config.server.max_concurrent_calls, config.auth.tokens, observer)
         self.grpc_server = grpc.aio.server(
             interceptors=[self._calls],
             options=[("grpc.so_reuseport", int(reuse_port))],
@@ -112,7 +115,7 @@ class Server:
         return self._router.abandoned
 
     def _assemble(self, stack: AsyncExitStack) -> None:
-        config, server = self._config, self.grpc_server
+        config, server, observer = self._config, self.grpc_server, self._observer
         catalog = stack.enter_context(Catalog.open(config.catalog_path))
         store = stack.enter_context(contextlib.closing(open_store(config.store_url)))
         registry = Registry.load(
@@ -125,7 +128,7 @@ class Server:
         stack.callback(attempts.shutdown, wait=False, cancel_futures=True)
         threads = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="call"))
         self._router = router = Router(
-            registry, attempts, config.strategies.timeout_seconds, max_abandoned=_THREADS_PER_STRATEGY
+            registry, attempts, config.strategies.timeout_seconds, _THREADS_PER_STRATEGY, observer
         )
         models = stack.enter_context(
             contextlib.closing(
@@ -134,16 +137,17 @@ class Server:
                     catalog.feature_map.fingerprint,
                     config.models.session_bytes,
                     config.models.score_bytes,
+                    observer,
                 )
             )
         )
-        listeners = Listeners(store, catalog, config.cache.max_ratings, models)
+        listeners = Listeners(store, catalog, config.cache.max_ratings, models, observer)
         tokens = PageTokens(store.secret("page tokens"))
-        feedback = stack.enter_context(contextlib.closing(FeedbackService(store, catalog)))
+        feedback = stack.enter_context(contextlib.closing(FeedbackService(store, catalog, observer=observer)))
         profiles = ProfileService(catalog, store, listeners, router)
         recommendations = RecommendationService(catalog, listeners, router, tokens)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationServicer(recommendations, store, catalog, threads, config.cache.slate_bytes), server
+            RecommendationServicer(recommendations, store, catalog, threads, config.cache.slate_bytes, observer), server
         )
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(feedback), server)
         profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(profiles, feedback, threads), server)
@@ -154,6 +158,7 @@ class Server:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        observer.serving(catalog.version)
         _log.info("assembled", catalog=catalog.version, tracks=len(catalog), strategies=registry.names())
 
     def _listen(self) -> None:

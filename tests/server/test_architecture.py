@@ -11,7 +11,7 @@ import palate_strategies
 import pytest
 
 FLOORS = [
-    {"errors", "lru", "suggestion", "__init__", "v1"},
+    {"errors", "lru", "observer", "suggestion", "__init__", "v1"},
     {"catalog"},
     {"tastes"},
     {"strategy", "store"},
@@ -19,10 +19,10 @@ FLOORS = [
     {"config"},
     {"service"},
     {"rpc"},
-    {"logs", "serve", "run", "client", "testing"},
+    {"logs", "metrics", "scraping", "serve", "run", "client", "testing"},
 ]
 TRAINING = {"lightgbm", "onnx", "onnxmltools", "sklearn", "skl2onnx", "joblib"}
-RUNTIME = {"alembic", "grpc", "onnxruntime", "psycopg", "pyarrow", "sqlalchemy", "sqlite3"}
+RUNTIME = {"alembic", "grpc", "onnxruntime", "prometheus_client", "psycopg", "pyarrow", "sqlalchemy", "sqlite3"}
 SERVER = Path(palate.__file__).parent
 
 

@@ -110,6 +110,18 @@ def test_a_port_in_use_is_refused(start: Start, catalog_path: Path) -> None:
     assert re.match(f"Error: cannot listen on 127.0.0.1:{port}.*--port", sentence)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_metrics_port_in_use_is_refused(start: Start, catalog_path: Path, workers: str) -> None:
+    """The sentence names the port and the option that chooses another, before any worker is started."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        arguments = ["--metrics-port", str(port), "--workers", workers, "--catalog", str(catalog_path)]
+        sentence = refusal(start(*arguments))
+    assert re.match(f"Error: cannot listen on 127.0.0.1:{port} for metrics: .*--metrics-port", sentence)
+
+
 def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "file").touch()
@@ -137,7 +149,7 @@ def test_a_broken_configuration_is_refused(tmp_path: Path, text: str, sentence: 
     assert sentence in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--port", "99999"], ["--workers", "0"]])
+@pytest.mark.parametrize("arguments", [["--port", "99999"], ["--metrics-port", "-1"], ["--workers", "0"]])
 def test_an_impossible_option_is_refused(arguments: list[str]) -> None:
     """The option is named, not the configuration key behind it."""
     result = CliRunner().invoke(main, ["serve", *arguments])

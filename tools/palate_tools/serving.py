@@ -18,6 +18,7 @@ _KEYS: Final = {
     "host": "server.host",
     "port": "server.port",
     "workers": "server.workers",
+    "metrics_port": "server.metrics_port",
     "catalog": "catalog.path",
 }
 
@@ -30,6 +31,9 @@ _KEYS: Final = {
     "--port", type=click.IntRange(0, 65535), help="The port to listen on; 0 takes a free one.  [default: 50051]"
 )
 @click.option("--workers", type=click.IntRange(1, 256), help="How many processes serve.  [default: 1]")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="The port to answer Prometheus on; 0 for none.  [default: 0]"
+)
 @click.option("--catalog", type=_FILE, metavar="FILE", help="The catalog file.  [default: the one that palate brings]")
 def serve(config_path: Path | None, **options: Any) -> None:
     """Serve recommendations until SIGTERM or Ctrl-C.

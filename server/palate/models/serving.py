@@ -10,6 +10,7 @@ from palate.models.artifact import UnusableModel
 from palate.models.scores import RememberedModel, score_cache
 from palate.models.session import ServedModel
 from palate.models.sessions import SessionCache
+from palate.observer import UNOBSERVED, Observer
 from palate.store.model_contract import ModelStore, Pointer
 from palate.strategy.contract import TasteModel
 
@@ -28,12 +29,16 @@ class ServedModels:
         feature_map: Fingerprint of the catalog's feature map; models that were made for another are not used.
         max_bytes: How much memory the sessions may take.
         score_bytes: How much memory may be taken by what models have said; 0 runs them each time.
+        observer: Is told of models that serve, come, go and break.
     """
 
-    def __init__(self, store: ModelStore, feature_map: str, max_bytes: int, score_bytes: int) -> None:
+    def __init__(
+        self, store: ModelStore, feature_map: str, max_bytes: int, score_bytes: int, observer: Observer = UNOBSERVED
+    ) -> None:
         self._store = store
         self._feature_map = feature_map
-        self._sessions = SessionCache(self._load, max_bytes, self._report)
+        self._observer = observer
+        self._sessions = SessionCache(self._load, max_bytes, self._report, observer)
         self._scores = score_cache(score_bytes)
         self._reports = ThreadPoolExecutor(1, thread_name_prefix="broken-models")
 
@@ -64,6 +69,7 @@ class ServedModels:
             named = version != pointer.version or model.sha256 == pointer.sha256
             of = (model.metadata.user_id, model.metadata.taste_id, model.metadata.feature_map)
             if named and of == (user_id, pointer.taste_id, self._feature_map):
+                self._observer.model_served(model.recipe)
                 return RememberedModel(model, self._scores)
         return None
 
@@ -80,6 +86,7 @@ class ServedModels:
 
     def _report(self, version: str, reason: str) -> None:
         _log.error("model cannot be used", version=version, reason=reason)
+        self._observer.model_broken()
         try:
             self._reports.submit(self._mark, version, reason)
         except RuntimeError:  # closed; the next worker that meets the model marks it
@@ -90,6 +97,7 @@ class ServedModels:
         try:
             self._store.mark_broken(version, reason)
         except StoreUnavailable as error:
+            self._observer.store_unavailable()
             _log.warning("broken model not marked", version=version, reason=str(error))
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from palate.lru import LruCache
 from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
+from palate.observer import UNOBSERVED, Observer
 
 __all__ = ["SessionCache"]
 
@@ -26,12 +27,18 @@ class SessionCache:
         load: Loads a version; raises UnusableModel when it can never be used.
         max_bytes: How much memory the sessions may take, as far as the models know what they take.
         on_broken: Called once with a version that cannot be used, and why; must not raise.
+        observer: Is told of what comes and goes.
     """
 
     def __init__(
-        self, load: Callable[[str], ServedModel], max_bytes: int, on_broken: Callable[[str, str], None]
+        self,
+        load: Callable[[str], ServedModel],
+        max_bytes: int,
+        on_broken: Callable[[str, str], None],
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._load = load
+        self._observer = observer
         self._on_broken = on_broken
         self._kept: LruCache[str, ServedModel | UnusableModel] = LruCache(max_bytes, _size)
         self._loading: dict[str, Future[ServedModel]] = {}
@@ -80,7 +87,12 @@ class SessionCache:
         with self._lock:
             del self._loading[version]
             if outcome is not None:
-                self._kept.keep(version, outcome)
+                evicted = self._kept.keep(version, outcome)
+                self._observer.sessions_changed(
+                    loaded=int(isinstance(outcome, ServedModel)),
+                    evicted=sum(isinstance(other, ServedModel) for other in evicted),
+                    size_bytes=self._kept.size_bytes,
+                )
 
 
 def _model(outcome: ServedModel | UnusableModel) -> ServedModel:

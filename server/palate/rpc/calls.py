@@ -26,8 +26,10 @@ from palate.errors import (
     PalateError,
     PermissionDenied,
     ShuttingDown,
+    StoreUnavailable,
     Unauthenticated,
 )
+from palate.observer import Observer
 from palate.rpc.errors import status_of
 from palate.rpc.threads import CallContext
 
@@ -36,21 +38,34 @@ __all__ = ["CallInterceptor", "add_request_id"]
 _OWN: Final = "/palate.v1."
 _ADMIN: Final = "/palate.v1.ModelService/"
 _LAST_MOMENT_SECONDS: Final = 0.3
+_OK: Final = grpc.StatusCode.OK.name
 _log = structlog.get_logger(__name__)
 _current: ContextVar["_Call"] = ContextVar("palate_call")
 
 
 class _Call:
-    """One call in hand, with the request id that its log lines and its error carry."""
+    """One call in hand, with the request id that its log lines and its error carry.
+
+    Attributes:
+        method: Its full name.
+        code: The status that it ended with; CANCELLED until it has ended otherwise.
+    """
 
     def __init__(self, method: str, context: CallContext) -> None:
         self.method = method
+        self.code = "CANCELLED"
         self._context = context
+        self._begun = time.perf_counter()
 
     @cached_property
     def request_id(self) -> str:
         """The client's `x-request-id`, or one made up when it is first needed."""
         return self.metadata("x-request-id")[:64] or uuid.uuid4().hex
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been in hand."""
+        return time.perf_counter() - self._begun
 
     def metadata(self, key: str) -> str:
         """Return the value of the first metadata entry of that name, or an empty string."""
@@ -62,10 +77,11 @@ class _Call:
     async def abort(self, error: Exception) -> NoReturn:
         """End the call with the status of an error."""
         status = rpc_status.to_status(status_of(error, self.request_id))
+        self.code = status.code.name
         if isinstance(error, InvalidField | NotFound):  # the caller's own business; commands look for names this way
-            _log.debug("call refused", method=self.method, status=status.code.name, why=str(error)[:300])
+            _log.debug("call refused", method=self.method, status=self.code, why=str(error)[:300])
         elif isinstance(error, PalateError):
-            _log.info("call refused", method=self.method, status=status.code.name, why=str(error)[:300])
+            _log.info("call refused", method=self.method, status=self.code, why=str(error)[:300])
         else:
             _log.error("call broke", method=self.method, exc_info=error)
         await self._context.abort(status.code, status.details, status.trailing_metadata)
@@ -86,10 +102,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     Args:
         max_concurrent_calls: How many calls may be in hand; further ones fail before any work.
         tokens: Bearer tokens that are accepted; without any, everybody may call everything.
+        observer: Is told of every call.
     """
 
-    def __init__(self, max_concurrent_calls: int, tokens: tuple[TokenConfig, ...]) -> None:
+    def __init__(self, max_concurrent_calls: int, tokens: tuple[TokenConfig, ...], observer: Observer) -> None:
         self._max_concurrent_calls = max_concurrent_calls
+        self._observer = observer
         self._tokens: Mapping[str, TokenConfig] = {token.sha256: token for token in tokens}
         self._in_hand = 0
         self._draining = False
@@ -126,15 +144,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(data: bytes, context: CallContext) -> bytes:
             call = _Call(method, context)
             _current.set(call)
-            started = time.perf_counter()
             try:
                 with self._admitted(call):
                     response = await handler.unary_unary(_parsed(handler, data), context)
-                    return response if isinstance(response, bytes) else handler.response_serializer(response)
+                    answer = response if isinstance(response, bytes) else handler.response_serializer(response)
+                    call.code = _OK
+                    return answer
             except Exception as error:  # noqa: BLE001 - the table says what the caller is told
-                await call.abort(error)
+                await self._abort(call, error)
             finally:
-                _log.debug("call", method=method, milliseconds=(time.perf_counter() - started) * 1e3)
+                self._end(call)
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
@@ -146,18 +165,34 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 with self._admitted(call):
                     async for response in handler.unary_stream(_parsed(handler, data), context):
                         yield handler.response_serializer(response)
+                    call.code = _OK
             except Exception as error:  # noqa: BLE001 - the table says what the caller is told
-                await call.abort(error)
+                await self._abort(call, error)
+            finally:
+                self._end(call)
 
         return grpc.unary_stream_rpc_method_handler(answer)
+
+    async def _abort(self, call: _Call, error: Exception) -> NoReturn:
+        if isinstance(error, StoreUnavailable):
+            self._observer.store_unavailable()
+        await call.abort(error)
+
+    def _end(self, call: _Call) -> None:
+        seconds = call.seconds
+        self._observer.call_ended(call.method, call.code, seconds)
+        _log.debug("call", method=call.method, milliseconds=seconds * 1e3)
 
     @contextmanager
     def _admitted(self, call: _Call) -> Iterator[None]:
         if self._draining:
+            self._observer.call_refused("draining")
             raise ShuttingDown("the server is stopping; try again, on another one where there is one")
         if self._in_hand >= self._max_concurrent_calls:
+            self._observer.call_refused("overloaded")
             raise Overloaded(f"{self._in_hand} calls are in hand already; try again in a moment")
         self._in_hand += 1
+        self._observer.calls_in_flight(self._in_hand)
         self._idle.clear()
         try:
             if self._tokens:
@@ -165,6 +200,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             yield
         finally:
             self._in_hand -= 1
+            self._observer.calls_in_flight(self._in_hand)
             if self._in_hand == 0:
                 self._idle.set()
 

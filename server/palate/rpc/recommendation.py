@@ -2,11 +2,12 @@
 
 import hashlib
 from concurrent.futures import Executor
-from typing import Final
+from typing import Final, NamedTuple
 
 from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField
 from palate.lru import LruCache
+from palate.observer import Observer
 from palate.rpc.convert import rank_response, recommend_response
 from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
 from palate.rpc.threads import CallContext, Turns, deadline_of, in_thread
@@ -24,6 +25,13 @@ _FEW_EXCLUDED = 100
 _MAX_RANKED = 1_000
 
 
+class _Answer(NamedTuple):
+    """A serialized slate, and the strategy that it is by."""
+
+    data: bytes
+    strategy: str
+
+
 class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServicer):
     """Answers Recommend and Rank.
 
@@ -32,15 +40,22 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
     """
 
     def __init__(
-        self, service: RecommendationService, store: Store, catalog: Catalog, executor: Executor, slate_bytes: int
+        self,
+        service: RecommendationService,
+        store: Store,
+        catalog: Catalog,
+        executor: Executor,
+        slate_bytes: int,
+        observer: Observer,
     ) -> None:
         self._service = service
+        self._observer = observer
         self._store = store
         self._catalog = catalog
         self._executor = executor
         self._turns = Turns()
-        self._answers: LruCache[tuple[bytes, Header | None], bytes] = LruCache(
-            slate_bytes, lambda answer: len(answer) + ANSWER_BYTES
+        self._answers: LruCache[tuple[bytes, Header | None], _Answer] = LruCache(
+            slate_bytes, lambda answer: len(answer.data) + ANSWER_BYTES
         )
 
     async def Recommend(  # type: ignore[override]  # serialized already; the interceptor passes bytes on
@@ -53,14 +68,17 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         few = excluded <= _FEW_EXCLUDED
         key = _digest(request) if few else await in_thread(self._executor, _digest, request)
         answer = self._answers.get((key, self._store.header(user_id)))
-        if answer is None:
-            deadline = deadline_of(context)
-            async with self._turns.turn():
-                recommendation = await in_thread(self._executor, self._recommend, user_id, request, deadline)
-            answer = recommend_response(recommendation, self._catalog).SerializeToString()
-            if not recommendation.degraded:
-                self._answers.keep((key, recommendation.listener.header), answer)
-        return answer
+        if answer is not None:
+            self._observer.slate_answered(answer.strategy, degraded=False, cached=True)
+            return answer.data
+        deadline = deadline_of(context)
+        async with self._turns.turn():
+            made = await in_thread(self._executor, self._recommend, user_id, request, deadline)
+        answer = _Answer(recommend_response(made, self._catalog).SerializeToString(), made.strategy)
+        if not made.degraded:
+            self._answers.keep((key, made.listener.header), answer)
+        self._observer.slate_answered(made.strategy, degraded=made.degraded, cached=False)
+        return answer.data
 
     async def Rank(
         self, request: recommendation_pb2.RankRequest, context: CallContext
@@ -85,6 +103,7 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
                 allow_missing=request.allow_missing,
                 deadline=deadline,
             )
+        self._observer.tracks_ranked(ranking.strategy)
         return rank_response(ranking, self._catalog)
 
     def _recommend(

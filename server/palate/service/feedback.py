@@ -17,6 +17,7 @@ import structlog
 
 from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField, NotFound, PalateError, StoreUnavailable
+from palate.observer import UNOBSERVED, Observer
 from palate.store.contract import Store, Transaction
 from palate.tastes import Event, EventKind, Evidence, Rating, fold, replay
 
@@ -87,14 +88,21 @@ class FeedbackService:
         store: Where to write.
         catalog: Says what is known of a track.
         clock: Microseconds since 1970-01-01 UTC.
+        observer: Is told of what is durable.
     """
 
     def __init__(
-        self, store: Store, catalog: Catalog, clock: Callable[[], int] = lambda: time.time_ns() // 1000
+        self,
+        store: Store,
+        catalog: Catalog,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._clock = clock
+        self._observer = observer
+        self._appended: list[str] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="feedback-writer", daemon=True)
         self._thread.start()
@@ -177,6 +185,7 @@ class FeedbackService:
         while group:
             outcomes: list[list[Recorded] | PalateError] = []
             begun = False
+            self._appended.clear()
             try:
                 with self._store.transaction() as transaction:
                     begun = True
@@ -188,6 +197,8 @@ class FeedbackService:
                 _fail(group[place : place + 1] if one_broke else group, error)
                 group = [*group[:place], *group[place + 1 :]] if one_broke else ()
             else:
+                if self._appended:
+                    self._observer.feedback_written(self._appended)
                 _answer(group, outcomes)
                 return
 
@@ -230,6 +241,7 @@ class FeedbackService:
         )
         change = fold(event, standing, tastes, feature_map)
         transaction.append(user_id, event, change, feature_map.fingerprint)
+        self._appended.append(event.kind.name.lower())
         return Recorded(event.revision, event.taste_id)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from palate.catalog.snapshot import Catalog
 from palate.models.serving import ServedModels
+from palate.observer import UNOBSERVED, Observer
 from palate.store.contract import Header, Store
 from palate.store.model_contract import Pointer
 from palate.strategy.contract import Context, Rows
@@ -55,10 +56,19 @@ class Listeners:
         catalog: Where their tracks are.
         max_ratings: How many ratings the kept profiles may have together.
         models: Finds their models; without it nobody is served by one.
+        observer: Is told of what is folded and swapped.
     """
 
-    def __init__(self, store: Store, catalog: Catalog, max_ratings: int, models: ServedModels | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        max_ratings: int,
+        models: ServedModels | None = None,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self._store = store
+        self._observer = observer
         self._catalog = catalog
         self._max_ratings = max_ratings
         self._models = models
@@ -94,7 +104,10 @@ class Listeners:
             return listener
         if kept is not None and kept.header is not None and _same_models(kept.header, listener.header):
             return replace(listener, pointers=kept.pointers)
-        return replace(listener, pointers=self._models.pointers(listener.profile.user_id))
+        pointers = self._models.pointers(listener.profile.user_id)
+        if kept is not None:
+            self._observer.models_swapped(_moved(kept.pointers, pointers))
+        return replace(listener, pointers=pointers)
 
     def _served(self, listener: Listener) -> Listener:
         """Give a listener models for one answer; what is kept holds on to none, so that unused ones can go."""
@@ -113,6 +126,7 @@ class Listeners:
         if profile.revision == header.revision:
             return replace(kept, header=header)
         events = self._store.events(profile.user_id, profile.revision)
+        self._observer.profile_folded("events")
         profile = advance(profile, events, self._catalog.feature_map)
         return self._continued(kept, profile, replace(header, revision=profile.revision), events)
 
@@ -121,7 +135,9 @@ class Listeners:
         if stored is None:
             return self._listener(Profile(user_id), None)
         profile, header = stored
-        if header.feature_map != self._catalog.feature_map.fingerprint:
+        current = header.feature_map == self._catalog.feature_map.fingerprint
+        self._observer.profile_folded("store" if current else "replay")
+        if not current:
             profile = replay(user_id, self._store.events(user_id), self._catalog.feature_map)
         return self._listener(profile, header)
 
@@ -191,6 +207,12 @@ def _weight(listener: Listener) -> int:
 def _same_models(kept: Header, header: Header) -> bool:
     """Return whether the same models serve a profile, and not only as many as served a deleted predecessor."""
     return (kept.created_at, kept.models_revision) == (header.created_at, header.models_revision)
+
+
+def _moved(before: Mapping[str, Pointer], now: Mapping[str, Pointer]) -> int:
+    """Return how many tastes are served by another model than before, or by one where there was none."""
+    versions = {taste_id: pointer.version for taste_id, pointer in before.items()}
+    return sum(pointer.version != versions.get(taste_id) for taste_id, pointer in now.items())
 
 
 def _counts(profile: Profile, rating: Rating) -> bool:

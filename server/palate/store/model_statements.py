@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, Dialect, bindparam, func, literal_column, select
+from sqlalchemy import Column, Dialect, LargeBinary, bindparam, cast, func, literal_column, select
 
 from palate.store.compiled import ZERO, CompiledStatements, matches
 from palate.store.model_contract import ModelState
@@ -36,7 +36,8 @@ class ModelStatements(CompiledStatements):
         )
         self.in_service = self._sql(in_service)
         self.record = self._sql(select(models).where(*matches(models, "version")))
-        self.artifact = self._sql(select(kept.onnx).where(*matches(model_artifacts, "version")))
+        onnx = cast(kept.onnx, LargeBinary)  # SQLite keeps what it is given, be it text that somebody put there
+        self.artifact = self._sql(select(onnx).where(*matches(model_artifacts, "version")))
         kept_artifacts = (
             select(kept.version, models.c.state, models.c.pinned)
             .join_from(model_artifacts, models, models.c.version == kept.version)

@@ -11,6 +11,7 @@ import numpy as np
 import structlog
 
 from palate.errors import Overloaded, StrategyFailed
+from palate.observer import UNOBSERVED, Observer
 from palate.strategy.bulkhead import Bulkhead, OutOfTime
 from palate.strategy.contract import CatalogIndex, Choice, Context, Declined, Rows, Scores, SlateRequest, Strategy
 from palate.strategy.guard import UnusableAnswer, guarded_choices, guarded_scores
@@ -67,11 +68,20 @@ class Router:
         timeout: How many seconds one strategy may take.
         max_abandoned: How many calls of one strategy run at a time, and so how many can be left behind by one
             that never returns; see `palate.strategy.bulkhead`.
+        observer: Is told of strategies that fail.
     """
 
-    def __init__(self, registry: Registry, executor: Executor, timeout: float, max_abandoned: int = 4) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        executor: Executor,
+        timeout: float,
+        max_abandoned: int = 4,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self._registry = registry
         self._timeout = timeout
+        self._observer = observer
         self._bulkheads = {each.name: Bulkhead(each, executor, max_abandoned) for each in registry.listing()}
 
     @property
@@ -190,21 +200,29 @@ class Router:
     def _ask(self, rung: Registered, work: Callable[[Strategy], T], seconds: float) -> T:
         """Let a strategy do some work. StrategyFailed, Overloaded and Declined are the only errors."""
         if rung.strategy is None:
-            raise StrategyFailed(rung.name, rung.version, f"it is not loaded: {rung.reason}")
+            raise self._failed(rung, "not_loaded", f"it is not loaded: {rung.reason}")
         if seconds <= 0:
-            raise StrategyFailed(rung.name, rung.version, "no time was left for it")
+            raise self._failed(rung, "timeout", "no time was left for it")
         try:
             outcome = self._bulkheads[rung.name].run(partial(work, rung.strategy), seconds)
         except OutOfTime as error:
-            raise StrategyFailed(rung.name, rung.version, str(error)) from error
+            raise self._failed(rung, "timeout", str(error)) from error
+        except Overloaded:
+            self._observer.strategy_failed(rung.name, "overloaded")
+            raise
         cause = outcome.exception()
         if cause is None:
             return outcome.result()
         if isinstance(cause, Declined):
             raise cause
-        why = str(cause) if isinstance(cause, UnusableAnswer) else f"it raised {type(cause).__name__}: {cause}"
+        unusable = isinstance(cause, UnusableAnswer)
+        why = str(cause) if unusable else f"it raised {type(cause).__name__}: {cause}"
         _log.error("strategy failed", **rung.identity, reason=why, exc_info=cause)
-        raise StrategyFailed(rung.name, rung.version, why) from cause
+        raise self._failed(rung, "unusable_answer" if unusable else "error", why) from cause
+
+    def _failed(self, rung: Registered, reason: str, why: str) -> StrategyFailed:
+        self._observer.strategy_failed(rung.name, reason)
+        return StrategyFailed(rung.name, rung.version, why)
 
 
 def _declined(rung: Registered, error: Declined) -> StrategyFailed:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from palate.config import Config
+from palate.observer import Observer
+from palate.scraping import answering_scrapes
 from palate.serve import Server
 
 __all__ = ["running_server"]
@@ -15,6 +17,8 @@ __all__ = ["running_server"]
 def running_server(config: Config) -> Iterator[str]:
     """Run a server in a thread and yield its address, ``HOST:PORT``; drain it at the end.
 
+    Where the configuration has a `metrics_port`, its metrics are answered there.
+
     Raises:
         PalateError: When the server cannot serve.
     """
@@ -22,15 +26,16 @@ def running_server(config: Config) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever, name="palate-server")
     thread.start()
 
-    async def start() -> Server:
-        return await Server(config).__aenter__()
+    async def start(observer: Observer) -> Server:
+        return await Server(config, observer=observer).__aenter__()
 
     try:
-        server = asyncio.run_coroutine_threadsafe(start(), loop).result()
-        try:
-            yield config.server.model_copy(update={"port": server.port}).address
-        finally:
-            asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result()
+        with answering_scrapes(config.server) as observer:
+            server = asyncio.run_coroutine_threadsafe(start(observer), loop).result()
+            try:
+                yield config.server.model_copy(update={"port": server.port}).address
+            finally:
+                asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -1,5 +1,6 @@
 """Models that are swapped while listeners are served."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, StrategyFailed
 from palate.models.serving import ServedModels
@@ -17,15 +19,17 @@ from palate.store import open_store
 from palate.store.contract import Store
 from palate.store.model_contract import ModelState
 from palate.testing.models import make_record, make_run
+from palate_tools.models import models
 
+MODEL_COUNTERS = ("palate_model_sessions_loaded_total", "palate_models_broken_total", "palate_model_swaps_total")
 Make = Callable[..., bytes]
 Publish = Callable[..., None]
 
 
 @pytest.fixture
-def client(serve: Callable[..., str]) -> Iterator[Client]:
+def client(serve: Callable[..., str], metrics_port: int) -> Iterator[Client]:
     """Return a client of a server whose database is in the test's folder."""
-    with Client(serve()) as opened:
+    with Client(serve(server__metrics_port=metrics_port)) as opened:
         yield opened
 
 
@@ -120,6 +124,32 @@ def test_a_broken_model_changes_no_answer(
     assert [version for _, version in pairs[0]].count("v1") > 3
     assert {version for _, version in pairs[1]} == {"", "v1"}
     assert "SHA-256" in _reason_once_broken(store, "v2")
+
+
+def test_swaps_and_broken_models_are_in_metrics_and_listing(
+    client: Client,
+    tastes: Sequence[str],
+    publish: Publish,
+    store: Store,
+    scrape: Callable[..., dict[tuple[str, ...], float]],
+    tmp_path: Path,
+) -> None:
+    """A model whose file was overwritten in the store is counted and listed beside the one that serves on."""
+    client.recommend("ana")
+    publish("v1", tastes[0])
+    client.recommend("ana")
+    before = scrape()
+    assert (1, 0, 1) == tuple(before[name,] for name in MODEL_COUNTERS)
+    assert 64 * 1024 < before["palate_model_sessions_bytes",]
+    assert {("palate_models_served_total", "logistic")} == set(scrape("palate_models_served_total"))
+    publish("v2", tastes[0])
+    with closing(sqlite3.connect(tmp_path / "palate.db")) as database, database:
+        database.execute("UPDATE model_artifacts SET onnx = 'nonsense, as text' WHERE version = 'v2'")
+    client.recommend("ana")
+    assert (1, 1, 2) == tuple(scrape()[name,] for name in MODEL_COUNTERS)
+    _reason_once_broken(store, "v2")
+    listed = CliRunner().invoke(models, ["list", "--server", client.address]).stdout.splitlines()
+    assert [("v2", True), ("v1", False)] == [(line.split()[0], "broken" in line) for line in listed[1:]]
 
 
 def _reason_once_broken(store: Store, version: str) -> str:

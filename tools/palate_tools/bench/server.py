@@ -15,6 +15,8 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from palate.config import Config, load_config
 from palate.logs import set_up_logs
+from palate.observer import Observer
+from palate.scraping import answering_scrapes
 from palate.serve import Server
 
 from palate_tools.bench.methods import BARE, INTERCEPTED
@@ -36,10 +38,10 @@ def _handler(method: str, behaviour: Any) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(service, {name: behaviour})
 
 
-async def _serve(config: Config, payload: bytes) -> None:
+async def _serve(config: Config, payload: bytes, observer: Observer) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = Server(config)
+    server = Server(config, observer=observer)
     server.grpc_server.add_generic_rpc_handlers(_empty_methods(payload))
     async with server:
         print(server.port, flush=True)  # noqa: T201 - what the benchmark waits for
@@ -50,7 +52,8 @@ def main(catalog: Path, data_dir: Path, payload_bytes: int, overrides: Mapping[s
     """Serve until SIGTERM, on a free port."""
     config = load_config(None, {"data_dir": data_dir, "catalog.path": catalog, "server.port": 0, **overrides})
     set_up_logs(config.log)
-    asyncio.run(_serve(config, bytes(payload_bytes)))
+    with answering_scrapes(config.server) as observer:
+        asyncio.run(_serve(config, bytes(payload_bytes), observer))
 
 
 if __name__ == "__main__":
