@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from palate.errors import ConfigError
 from palate_tools.simulation.clusters import Cluster, distances
 from palate_tools.simulation.kinds import load_kinds
 from palate_tools.simulation.listener import SimulatedListener
@@ -180,5 +181,5 @@ def test_verdicts_are_given_the_wrong_way_now_and_then(draw: Draw, tracks: Track
 
 def test_a_catalog_of_too_few_clusters_is_refused(clusters: Sequence[Cluster]) -> None:
     """The sentence says how many it takes."""
-    with pytest.raises(ValueError, match="tastes in 5 genre clusters, and the catalog has 4"):
+    with pytest.raises(ConfigError, match="tastes in 5 genre clusters, and the catalog has 4"):
         SimulatedListener.draw(KINDS["shocked"], 0, clusters[:4])

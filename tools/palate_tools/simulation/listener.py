@@ -6,6 +6,7 @@ from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from palate.errors import ConfigError
 
 from palate_tools.simulation.chance import Draws, sigmoid, utility_of
 from palate_tools.simulation.clusters import Cluster, distances
@@ -71,11 +72,11 @@ class SimulatedListener:
             clusters: Where there may be tastes.
 
         Raises:
-            ValueError: When there are fewer clusters than the kind has tastes, those after a shock included.
+            ConfigError: When there are fewer clusters than the kind has tastes, those after a shock included.
         """
         needed = kind.tastes + kind.shock_tastes
         if len(clusters) < needed:
-            raise ValueError(
+            raise ConfigError(
                 f"this kind of listener has tastes in {needed} genre clusters, and the catalog has {len(clusters)} "
                 "that are large enough"
             )
