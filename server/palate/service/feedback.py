@@ -18,8 +18,9 @@ import structlog
 from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField, NotFound, PalateError, StoreUnavailable
 from palate.observer import UNOBSERVED, Observer
+from palate.service.refolding import Outdated, Refolding
 from palate.store.contract import Store, Transaction
-from palate.tastes import Event, EventKind, Evidence, Rating, fold, replay
+from palate.tastes import Event, EventKind, Evidence, Rating, fold
 
 __all__ = ["Feedback", "FeedbackService", "Recorded"]
 
@@ -29,6 +30,8 @@ _MAX_EVENTS: Final = 1_000
 _VERDICTS: Final = (EventKind.LIKE, EventKind.DISLIKE)
 _Deed: TypeAlias = tuple[EventKind, str, str]
 """What a request_id stands for: the kind of the feedback, its track, and the taste that it deletes."""
+_Outcome: TypeAlias = list["Recorded"] | PalateError | Outdated
+"""What came of a job: its answers, its refusal, or that a profile must be made ready first."""
 _log = structlog.get_logger(__name__)
 
 
@@ -104,6 +107,7 @@ class FeedbackService:
         self._observer = observer
         self._appended: list[str] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._refolding = Refolding(store, catalog.feature_map)
         self._thread = threading.Thread(target=self._write, name="feedback-writer", daemon=True)
         self._thread.start()
 
@@ -181,9 +185,13 @@ class FeedbackService:
         return True
 
     def _write_group(self, group: Sequence[_Job]) -> None:
-        """Write jobs in one transaction. One that breaks is taken out, and the others are written without it."""
+        """Write jobs in one transaction.
+
+        One that breaks is taken out, and the others are written without it. One whose profile was folded with
+        another feature map is written after the others, once that profile is ready.
+        """
         while group:
-            outcomes: list[list[Recorded] | PalateError] = []
+            outcomes: list[_Outcome] = []
             begun = False
             self._appended.clear()
             try:
@@ -200,11 +208,28 @@ class FeedbackService:
                 if self._appended:
                     self._observer.feedback_written(self._appended)
                 _answer(group, outcomes)
-                return
+                group = self._prepared(group, outcomes)
+        self._refolding.forget()
+
+    def _prepared(self, group: Sequence[_Job], outcomes: Sequence[_Outcome]) -> list[_Job]:
+        """Fold outdated profiles anew and return the jobs that wait for them."""
+        jobs = []
+        for job, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Outdated):
+                try:
+                    self._refolding.prepare(outcome.user_id)
+                except Exception as error:  # noqa: BLE001 - the caller gets it; the writer must live on
+                    _fail([job], error)
+                else:
+                    jobs.append(job)
+        return jobs
 
     def _record(self, transaction: Transaction, known: Sequence[_Known]) -> list[Recorded]:
         """Record some feedback. Everything that can be refused is refused before the first write."""
         answers = _earlier_answers(transaction, known)
+        if len(known) > 1:
+            for user_id in {item.feedback.user_id for item in known}:
+                self._refolding.require(transaction, user_id)
         recorded = []
         for item in known:
             key = item.feedback.user_id, item.feedback.request_id
@@ -226,9 +251,7 @@ class FeedbackService:
             taste_id = standing.taste_id
         feature_map = self._catalog.feature_map
         if header is not None and header.feature_map != feature_map.fingerprint:
-            profile = replay(user_id, transaction.events(user_id), feature_map)
-            transaction.replace(profile, feature_map.fingerprint)
-            tastes = profile.tastes
+            tastes = self._refolding.write(transaction, user_id, header)
         event = Event(
             revision=1 + (header.revision if header else 0),
             kind=feedback.kind,
@@ -255,19 +278,19 @@ def _next_group(waiting: deque[_Job]) -> list[_Job]:
     return group
 
 
-def _outcome(job: _Job, transaction: Transaction) -> list[Recorded] | PalateError:
+def _outcome(job: _Job, transaction: Transaction) -> _Outcome:
     """Do a job, which refuses before its first write what it must refuse."""
     try:
         return job.work(transaction)
-    except (InvalidField, NotFound) as error:
+    except (InvalidField, NotFound, Outdated) as error:
         return error
 
 
-def _answer(jobs: Sequence[_Job], outcomes: Sequence[list[Recorded] | PalateError]) -> None:
+def _answer(jobs: Sequence[_Job], outcomes: Sequence[_Outcome]) -> None:
     for job, outcome in zip(jobs, outcomes, strict=True):
         if isinstance(outcome, PalateError):
             job.future.set_exception(outcome)
-        else:
+        elif not isinstance(outcome, Outdated):
             job.future.set_result(outcome)
 
 

@@ -118,28 +118,37 @@ class Listeners:
 
     def _advanced(self, kept: Listener | None, header: Header) -> Listener | None:
         """Bring a kept listener up to date, or return None where only a full load helps."""
-        if kept is None or kept.header is None or not header.continues(kept.header):
-            return None
-        if header.feature_map != self._catalog.feature_map.fingerprint:
+        if kept is None or not self._continues(kept, header):
             return None
         profile = kept.profile
         if profile.revision == header.revision:
             return replace(kept, header=header)
-        events = self._store.events(profile.user_id, profile.revision)
+        found = self._store.since(profile.user_id, profile.revision)
+        if found is None or not self._continues(kept, found[0]):  # deleted since the header was read
+            return None
+        header, events = found
         self._observer.profile_folded("events")
-        profile = advance(profile, events, self._catalog.feature_map)
-        return self._continued(kept, profile, replace(header, revision=profile.revision), events)
+        return self._continued(kept, advance(profile, events, self._catalog.feature_map), header, events)
+
+    def _continues(self, kept: Listener, header: Header) -> bool:
+        """Return whether events alone bring a kept listener to a header."""
+        own = header.feature_map == self._catalog.feature_map.fingerprint
+        return own and kept.header is not None and header.continues(kept.header)
 
     def _loaded(self, user_id: str) -> Listener:
         stored = self._store.profile(user_id)
         if stored is None:
             return self._listener(Profile(user_id), None)
         profile, header = stored
-        current = header.feature_map == self._catalog.feature_map.fingerprint
-        self._observer.profile_folded("store" if current else "replay")
-        if not current:
-            profile = replay(user_id, self._store.events(user_id), self._catalog.feature_map)
-        return self._listener(profile, header)
+        if header.feature_map == self._catalog.feature_map.fingerprint:
+            self._observer.profile_folded("store")
+            return self._listener(profile, header)
+        found = self._store.since(user_id)
+        if found is None:  # deleted since the profile was read
+            return self._listener(Profile(user_id), None)
+        header, events = found
+        self._observer.profile_folded("replay")
+        return self._listener(replay(user_id, events, self._catalog.feature_map), header)
 
     def _listener(self, profile: Profile, header: Header | None) -> Listener:
         """Look up the rows of everything that a profile rated."""
@@ -206,7 +215,7 @@ def _weight(listener: Listener) -> int:
 
 def _same_models(kept: Header, header: Header) -> bool:
     """Return whether the same models serve a profile, and not only as many as served a deleted predecessor."""
-    return (kept.created_at, kept.models_revision) == (header.created_at, header.models_revision)
+    return (kept.incarnation, kept.models_revision) == (header.incarnation, header.models_revision)
 
 
 def _moved(before: Mapping[str, Pointer], now: Mapping[str, Pointer]) -> int:

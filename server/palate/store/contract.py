@@ -19,19 +19,21 @@ class Header:
     Attributes:
         revision: The profile's revision.
         feature_map: Fingerprint of the feature map that its tastes were folded with.
-        created_at: When its first event was recorded, in microseconds since 1970-01-01 UTC. It tells a
-            profile from a deleted predecessor of the same user_id.
+        created_at: When its first event was recorded, in microseconds since 1970-01-01 UTC.
         models_revision: Grows whenever another model serves one of the tastes; 0 while none does.
+        incarnation: Random; tells a profile from a deleted predecessor of the same user_id, which no clock can. Empty
+            for profiles from before it was kept.
     """
 
     revision: int
     feature_map: str
     created_at: int
     models_revision: int = 0
+    incarnation: str = ""
 
     def continues(self, earlier: "Header") -> bool:
         """Return whether only events lie between an earlier header and this one."""
-        same = (self.feature_map, self.created_at) == (earlier.feature_map, earlier.created_at)
+        same = (self.feature_map, self.incarnation) == (earlier.feature_map, earlier.incarnation)
         return same and self.revision >= earlier.revision
 
 
@@ -40,8 +42,8 @@ class Transaction(Protocol):
 
     Several events can share one transaction and thereby one flush to the disk. Read everything that an event
     needs, refuse it if need be, and only then write: an error that the block catches before its event's first
-    write leaves the events of the others as they are. `append`, `replace` and `delete` do all of their writes
-    or none: once one of them has failed, every further call raises StoreUnavailable, and so does the end of
+    write leaves the events of the others as they are. `append`, `replace`, `refold` and `delete` do all of their
+    writes or none: once one of them has failed, every further call raises StoreUnavailable, and so does the end of
     the block, and nothing of the transaction is kept.
     """
 
@@ -74,6 +76,12 @@ class Transaction(Protocol):
         The profile must have been folded from that log: its ratings are kept as references to log lines.
         """
 
+    def refold(self, profile: Profile, feature_map: str) -> None:
+        """Write the tastes of a profile anew, as another feature map folds the same log, and that map to its header.
+
+        What was rated does not depend on the feature map and stays.
+        """
+
     def delete(self, user_id: str) -> bool:
         """Delete a profile and its log. Return whether there was one."""
 
@@ -100,6 +108,12 @@ class Store(Protocol):
 
         Tastes stand in the order in which they were opened and ratings in the order of their revisions, as
         `palate.tastes.replay` leaves them.
+        """
+
+    def since(self, user_id: str, after: int = 0) -> tuple[Header, Sequence[Event]] | None:
+        """Return a profile's header and its events with a revision above `after`, read in one snapshot; or None.
+
+        The events are those of the header's incarnation, which may not be the one that `after` is about.
         """
 
     def events(self, user_id: str, after: int = 0, limit: int | None = None) -> Sequence[Event]:

@@ -95,6 +95,7 @@ class TrainingRun:
         labels_revision: The profile's revision up to which the labels reached.
         started_at: Microseconds since 1970-01-01 UTC.
         ended_at: Microseconds since 1970-01-01 UTC.
+        incarnation: That of the profile, as its `palate.store.contract.Header` had it.
     """
 
     run_id: str
@@ -105,6 +106,7 @@ class TrainingRun:
     labels_revision: int
     started_at: int
     ended_at: int
+    incarnation: str = ""
 
 
 class ModelStore(Protocol):
@@ -137,11 +139,11 @@ class ModelStore(Protocol):
         The profile's `models_revision` grows, so that the next read of the header on any worker sees the swap.
 
         Returns:
-            Empty when done; otherwise why it was kept out: the taste or profile is gone, or has begun anew since
-            `run.started_at` or since its labels; the model in service is pinned, or it has seen later labels, or
-            the same and is of a greater version (another trainer was quicker). The record is then written as
-            REJECTED with that reason, which is the run's as well. Where the profile that it was trained on is gone,
-            nothing at all is written: what was deleted stays deleted.
+            Empty when done; otherwise why it was kept out: the profile is gone or another incarnation than the
+            run's; the taste is gone or has begun anew since the labels; the model in service is pinned, or it has seen
+            later labels, or the same and is of a greater version (another trainer was quicker). The record is then
+            written as REJECTED with that reason, which is the run's as well. Where the profile that it was trained on
+            is gone, nothing at all is written: what was deleted stays deleted.
 
         Raises:
             ValueError: When the store has the version or the run_id already.
@@ -167,7 +169,8 @@ class ModelStore(Protocol):
 
         Returns:
             Empty when done; otherwise why not: no model serves the taste, or it is pinned, or it has seen later
-            labels than the run. The run is then written with that reason.
+            labels than the run. The run is then written with that reason. Where the profile is gone or another
+            incarnation than the run's, nothing is written.
         """
 
     def mark_broken(self, version: str, reason: str) -> None:

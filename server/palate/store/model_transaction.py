@@ -81,13 +81,13 @@ class ModelTransaction:
     def lost_profile(self, run: TrainingRun) -> str:
         """Say that the profile that a run was about is not there any more, or return an empty string.
 
-        A profile that began after the run, or that has fewer events than the run saw, is another one.
+        Another incarnation, or one with fewer events than the run saw, is another profile.
         """
         rows = self._execute(self._profiles.header, {"user_id": run.user_id})
         if not rows:
             return "the profile was deleted meanwhile"
         header = header_value(rows[0])
-        if header.created_at > run.started_at or header.revision < run.labels_revision:
+        if header.incarnation != run.incarnation or header.revision < run.labels_revision:
             return "the profile was deleted and begun anew meanwhile"
         return ""
 

@@ -101,6 +101,8 @@ class SqlModels:
     def withdraw(self, run: TrainingRun) -> str:
         """Take what serves the run's taste out of service, with the run, in one step."""
         with self._transaction() as transaction:
+            if lost := transaction.lost_profile(run):
+                return lost
             serving = transaction.in_service(run.user_id, run.taste_id)
             obstacle = _staying(serving, run)
             transaction.add_run(replace(run, reason=obstacle or run.reason))

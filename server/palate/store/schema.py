@@ -57,6 +57,7 @@ profiles: Final = Table(
     Column("feature_map", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("models_revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("incarnation", Text, nullable=False, server_default=text("''")),
     sqlite_with_rowid=False,
 )
 """One row for each listener: the header of the profile."""
@@ -151,6 +152,7 @@ training_runs: Final = Table(
     Column("labels_revision", BigInteger, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=False),
+    Column("incarnation", Text, nullable=False, server_default=text("''")),
     sqlite_with_rowid=False,
 )
 """One row for each run of the trainer over one taste."""

@@ -4,6 +4,7 @@ import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from operator import itemgetter
 from typing import Final
 
@@ -33,6 +34,8 @@ _SECRET_BYTES: Final = 32
 _ALL: Final = sys.maxsize
 _REVISION: Final = itemgetter(-1)
 """The last column of `Statements.ratings`."""
+_HEADER: Final = len(fields(Header))
+"""How many columns of `Statements.since` are the header's."""
 
 
 class SqlStore:
@@ -73,6 +76,16 @@ class SqlStore:
         header = header_value(header_rows[0])
         with decoding(user_id):
             return Profile(user_id, header.revision, _tastes(taste_rows), _ratings(rating_rows)), header
+
+    def since(self, user_id: str, after: int = 0) -> tuple[Header, Sequence[Event]] | None:
+        """Return a profile's header and its events with a revision above `after`, read in one snapshot; or None."""
+        with self._connections.lend() as connection:
+            rows = connection.execute(self._statements.since, {"user_id": user_id, "after": after})
+        if not rows:
+            return None
+        with decoding(user_id):
+            events = [event_value(row[_HEADER:]) for row in rows if row[_HEADER] is not None]
+        return header_value(rows[0][:_HEADER]), events
 
     def events(self, user_id: str, after: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Return a profile's events with a revision above `after`, oldest first, at most `limit`."""
@@ -138,7 +151,8 @@ class _SqlTransaction:
 
     def recorded(self, user_id: str, request_id: str) -> Event | None:
         rows = self._read(self._statements.recorded, {"user_id": user_id, "request_id": request_id})
-        return event_value(rows[0]) if rows else None
+        with decoding(user_id):
+            return event_value(rows[0]) if rows else None
 
     def rating(self, user_id: str, track_id: str) -> Rating | None:
         rows = self._read(self._statements.rating, {"user_id": user_id, "track_id": track_id})
@@ -170,7 +184,8 @@ class _SqlTransaction:
                 self._write(self._statements.put_rating, _rating_parameters(user_id, change.rating))
             elif change.track_id:
                 self._write(self._statements.delete_rating, {"user_id": user_id, "track_id": change.track_id})
-            self._put_header(user_id, change.revision, feature_map, event.recorded_at)
+            began = {"created_at": event.recorded_at, "models_revision": 0, "incarnation": _new_incarnation()}
+            self._put_header(user_id, change.revision, feature_map, began)
 
     def replace(self, profile: Profile, feature_map: str) -> None:
         user_id = profile.user_id
@@ -178,13 +193,23 @@ class _SqlTransaction:
         header = self._read(self._statements.header, {"user_id": user_id})
         with self._writing():
             models_revision = header_value(header[0]).models_revision if header else int(self._models.knows(user_id))
+            incarnation = header_value(header[0]).incarnation if header else _new_incarnation()
             self._delete_profile(user_id)
             for taste in profile.tastes.values():
                 self._write(self._statements.put_taste, _taste_parameters(user_id, taste))
             for rating in profile.ratings.values():
                 self._write(self._statements.put_rating, _rating_parameters(user_id, rating))
             created_at = created[0][0] if created else 0
-            self._put_header(user_id, profile.revision, feature_map, created_at, models_revision)
+            known = {"created_at": created_at, "models_revision": models_revision, "incarnation": incarnation}
+            self._put_header(user_id, profile.revision, feature_map, known)
+
+    def refold(self, profile: Profile, feature_map: str) -> None:
+        user_id = profile.user_id
+        with self._writing():
+            self._write(self._statements.delete_tastes, {"user_id": user_id})
+            for taste in profile.tastes.values():
+                self._write(self._statements.put_taste, _taste_parameters(user_id, taste))
+            self._write(self._statements.refold, {"user_id": user_id, "feature_map": feature_map})
 
     def delete(self, user_id: str) -> bool:
         user = {"user_id": user_id}
@@ -208,19 +233,10 @@ class _SqlTransaction:
         for sql in (self._statements.delete_ratings, self._statements.delete_tastes, self._statements.delete_header):
             self._write(sql, {"user_id": user_id})
 
-    def _put_header(
-        self, user_id: str, revision: int, feature_map: str, created_at: int, models_revision: int = 0
-    ) -> None:
-        """Write a profile's header. `created_at` and `models_revision` count only when there is none yet."""
+    def _put_header(self, user_id: str, revision: int, feature_map: str, began: Mapping[str, object]) -> None:
+        """Write a profile's header. The columns of `began` count only when there is none yet."""
         self._write(
-            self._statements.put_header,
-            {
-                "user_id": user_id,
-                "revision": revision,
-                "feature_map": feature_map,
-                "created_at": created_at,
-                "models_revision": models_revision,
-            },
+            self._statements.put_header, {"user_id": user_id, "revision": revision, "feature_map": feature_map, **began}
         )
 
     def _read(self, sql: str, parameters: Mapping[str, object]) -> list[Row]:
@@ -247,6 +263,10 @@ class _SqlTransaction:
     def _refuse_after_an_obstacle(self) -> None:
         if self._obstacle:
             raise StoreUnavailable(self._obstacle)
+
+
+def _new_incarnation() -> str:
+    return secrets.token_hex(16)
 
 
 def _taste_parameters(user_id: str, taste: Taste) -> dict[str, object]:

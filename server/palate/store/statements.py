@@ -30,7 +30,8 @@ class Statements(CompiledStatements):
             feedback_log,
             and_(ratings.c.user_id == log.user_id, ratings.c.revision == log.revision),
         )
-        header = (profiles.c.revision, profiles.c.feature_map, profiles.c.created_at, profiles.c.models_revision)
+        known = profiles.c
+        header = (known.revision, known.feature_map, known.created_at, known.models_revision, known.incarnation)
         self.header = self._sql(select(*header).where(*matches(profiles, "user_id")))
         self.tastes = self._sql(select(tastes.c.state).where(*matches(tastes, "user_id")))
         self.taste = self._sql(select(tastes.c.state).where(*matches(tastes, "user_id", "taste_id")))
@@ -40,6 +41,10 @@ class Statements(CompiledStatements):
         identifiers = (log.request_id, log.recommendation_id, log.recorded_at)
         events = select(*event, log.features, log.genres, *identifiers).where(*matches(feedback_log, "user_id"))
         after = events.where(log.revision > bindparam("after")).order_by(log.revision)
+        later = and_(log.user_id == known.user_id, log.revision > bindparam("after"))
+        since = select(*header, *event, log.features, log.genres, *identifiers)
+        since = since.outerjoin_from(profiles, feedback_log, later).where(*matches(profiles, "user_id"))
+        self.since = self._sql(since.order_by(log.revision))
         self.events = self._sql(after.limit(bindparam("limit")).offset(ZERO))
         recorded = select(*event, null(), null(), *identifiers).where(*matches(feedback_log, "user_id"))
         self.recorded = self._sql(recorded.where(*matches(feedback_log, "request_id"), log.request_id != _EMPTY))
@@ -51,6 +56,8 @@ class Statements(CompiledStatements):
     def _add_writes(self) -> None:
         self.put_event = self._sql(self._insert(feedback_log))
         self.put_header = self._sql(self._upsert(profiles, "revision", "feature_map"))
+        refolded = profiles.update().values(feature_map=bindparam("feature_map"))
+        self.refold = self._sql(refolded.where(*matches(profiles, "user_id")))
         self.put_taste = self._sql(self._upsert(tastes, "state"))
         self.put_rating = self._sql(self._upsert(ratings, "revision"))
         self.put_secret = self._sql(self._insert(secrets).on_conflict_do_nothing())

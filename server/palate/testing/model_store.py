@@ -66,9 +66,10 @@ def open_taste_anew(store: Store) -> None:
 
 
 def begin_anew(store: Store) -> None:
-    """Delete ana's profile and begin another one, after the runs of `make_run` started."""
+    """Delete ana's profile and begin another one, with as many events at the same time."""
     delete(store)
-    like(store, recorded_at=2500)
+    like(store)
+    like(store)
 
 
 class ModelStoreSuite(OpenedStore):
@@ -93,7 +94,7 @@ class ModelStoreSuite(OpenedStore):
         metrics = (Metric("auc", 0.1 + 0.2, 1 / 3, -inf), Metric("log_loss 日本", 0.0, 1e-300, 2.5))
         made = make_record("1", metrics=metrics, recipe="re'cipe %s", label_count=2**40)
         artifact = bytes(range(256)) * 400
-        run = make_run(made)
+        run = make_run(store, made)
         assert "" == store.models.publish(made, artifact, run)
         assert made == store.models.record("1")
         assert artifact == store.models.artifact("1")
@@ -114,7 +115,7 @@ class ModelStoreSuite(OpenedStore):
             lambda: publish(store, "1"),
             lambda: publish(store, "2"),
             lambda: store.models.rollback("ana", "metal"),
-            lambda: store.models.withdraw(make_run(make_record("w"))),
+            lambda: store.models.withdraw(make_run(store, make_record("w"))),
         ):
             swap()
             seen.append(models_revision(store))
@@ -209,11 +210,14 @@ class ModelStoreSuite(OpenedStore):
     ) -> None:
         """Neither a model, nor its record, nor a run: what was deleted stays deleted."""
         like(store)
+        made = make_record("1", labels_revision=2)
+        run = make_run(store, made)
         meanwhile(store)
         header = store.header("ana")
-        assert reason in publish(store, "1", labels_revision=2)
-        reject(store, "2", labels_revision=2)
-        store.models.log_run(make_run(make_record("3", labels_revision=2)))
+        assert reason in store.models.publish(made, make_artifact("1"), run)
+        assert reason in store.models.withdraw(run)
+        store.models.reject(made, make_artifact("1"), run)
+        store.models.log_run(run)
         assert ([], []) == (list(store.models.records("ana")), list(store.models.runs("ana")))
         assert ({}, header) == (store.models.pointers("ana"), store.header("ana"))
 
@@ -252,7 +256,7 @@ class ModelStoreSuite(OpenedStore):
     def test_a_withdrawn_model_can_be_put_back(self, store: Store) -> None:
         """Nothing serves the taste meanwhile; the run is on record."""
         publish(store, "1")
-        run = make_run(make_record("w"), model_version="", reason="ranking is better by now")
+        run = make_run(store, make_record("w"), model_version="", reason="ranking is better by now")
         assert "" == store.models.withdraw(run)
         assert {} == store.models.pointers("ana")
         assert {"1": RETIRED} == states(store)
@@ -276,7 +280,7 @@ class ModelStoreSuite(OpenedStore):
         publish(store, "1")
         meanwhile(store)
         header, pointers = store.header("ana"), store.models.pointers("ana")
-        obstacle = store.models.withdraw(make_run(make_record("w"), labels_revision=1))
+        obstacle = store.models.withdraw(make_run(store, make_record("w"), labels_revision=1))
         assert reason in obstacle
         assert (header, pointers) == (store.header("ana"), store.models.pointers("ana"))
         assert obstacle == store.models.last_runs("ana")["metal"].reason
@@ -428,7 +432,7 @@ class ModelStoreSuite(OpenedStore):
         like(store, "ben")
         for number, (user_id, taste_id) in enumerate([("ana", "metal"), ("ana", ""), ("ben", "metal")] * 2):
             made = make_record("", user_id=user_id, taste_id=taste_id)
-            store.models.log_run(make_run(made, run_id=str(number), reason="only likes"))
+            store.models.log_run(make_run(store, made, run_id=str(number), reason="only likes"))
         runs = store.models.runs
         assert list("543210") == [run.run_id for run in runs()]
         assert list("4310") == [run.run_id for run in runs("ana")]
@@ -445,9 +449,9 @@ class ModelStoreSuite(OpenedStore):
         with pytest.raises(ValueError, match="already"):
             publish(store, "1")
         with pytest.raises(ValueError, match="already"):
-            store.models.publish(made, b"", make_run(made, run_id="run 1"))
+            store.models.publish(made, b"", make_run(store, made, run_id="run 1"))
         with pytest.raises(ValueError, match="already"):
-            store.models.log_run(make_run(made, run_id="run 1"))
+            store.models.log_run(make_run(store, made, run_id="run 1"))
         assert before == (store.header("ana"), store.models.records(), store.models.runs())
         assert None is store.models.artifact("2")
 

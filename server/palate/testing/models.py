@@ -37,8 +37,9 @@ def make_record(version: str, **fields: Any) -> ModelRecord:
     return replace(made, **fields)
 
 
-def make_run(record: ModelRecord, **fields: Any) -> TrainingRun:
-    """Return the run that a record came from; it started at 2000 microseconds."""
+def make_run(store: Store, record: ModelRecord, **fields: Any) -> TrainingRun:
+    """Return the run that a record came from, about the incarnation of the profile that the store has now."""
+    header = store.header(record.user_id)
     made = TrainingRun(
         run_id=f"run {record.version}",
         user_id=record.user_id,
@@ -48,6 +49,7 @@ def make_run(record: ModelRecord, **fields: Any) -> TrainingRun:
         labels_revision=record.labels_revision,
         started_at=2000,
         ended_at=3000,
+        incarnation=header.incarnation if header else "",
     )
     return replace(made, **fields)
 
@@ -55,13 +57,13 @@ def make_run(record: ModelRecord, **fields: Any) -> TrainingRun:
 def publish(store: Store, version: str, **fields: Any) -> str:
     """Publish a model and return why it was kept out."""
     made = make_record(version, **fields)
-    return store.models.publish(made, make_artifact(version), make_run(made))
+    return store.models.publish(made, make_artifact(version), make_run(store, made))
 
 
 def reject(store: Store, version: str, **fields: Any) -> None:
     """Keep a model that did not win."""
     made = make_record(version, reason="ranking is better", **fields)
-    store.models.reject(made, make_artifact(version), make_run(made))
+    store.models.reject(made, make_artifact(version), make_run(store, made))
 
 
 def like(store: Store, user_id: str = "ana", taste_id: str = "metal", recorded_at: int = 1000) -> None:

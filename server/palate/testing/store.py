@@ -12,6 +12,7 @@ import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from multiprocessing.connection import Connection
 
@@ -19,7 +20,7 @@ import pytest
 
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
-from palate.store.contract import Header, Store
+from palate.store.contract import Store
 from palate.tastes.fold import Change, replay
 from palate.tastes.profile import Event, EventKind, Evidence, Verdict
 from palate.testing.factories import make_evidence, make_feature_map, record, walk
@@ -77,13 +78,29 @@ class StoreSuite(OpenedStore):
         assert events[4:7] == list(store.events("ana", after=4, limit=3))
         assert [] == list(store.events("ana", after=12))
 
+    def test_a_header_comes_with_the_events_since_a_revision(self, store: Store) -> None:
+        """Both are of one snapshot: whoever reads on learns whether it is still the same profile."""
+        assert None is store.since("ana")
+        with store.transaction() as transaction:
+            walk(transaction, "ben", 9)
+            events = [record(transaction, "ana", LIKE, f"track {n}", "metal") for n in range(4)]
+            record(transaction, "ana", RETRACT, "track 1", "metal")
+        header = store.header("ana")
+        assert (header, store.events("ana")) == store.since("ana")
+        assert (header, store.events("ana", after=3)) == store.since("ana", 3)
+        assert (header, []) == store.since("ana", 5)
+        assert events == list(store.events("ana", limit=4))
+
     def test_the_header_tells_revision_feature_map_and_age(self, store: Store) -> None:
         """The header follows the last event, but keeps the time of the first."""
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal", recorded_at=1000)
             record(transaction, "ana", LIKE, "b", "metal", recorded_at=2000)
             header = transaction.header("ana")
-        assert Header(2, make_feature_map().fingerprint, 1000) == header == store.header("ana")
+        assert header is not None
+        assert header == store.header("ana")
+        known = header.revision, header.feature_map, header.created_at, header.models_revision
+        assert (2, make_feature_map().fingerprint, 1000, 0) == known
 
     @pytest.mark.parametrize("seed", range(3))
     def test_replaying_the_log_gives_the_stored_profile_bit_for_bit(self, store: Store, seed: int) -> None:
@@ -238,12 +255,27 @@ class StoreSuite(OpenedStore):
             walk(transaction, "ana", 40)
             walk(transaction, "ben", 40, seed=1)
         log, other = store.events("ana"), store.profile("ben")
+        header = store.header("ana")
+        assert header is not None
         profile = replay("ana", log, make_feature_map(1))
         with store.transaction() as transaction:
             transaction.replace(profile, make_feature_map(1).fingerprint)
-        assert (profile, Header(41, make_feature_map(1).fingerprint, 1000)) == store.profile("ana")
+        assert (profile, replace(header, feature_map=make_feature_map(1).fingerprint)) == store.profile("ana")
         assert log == store.events("ana")
         assert other == store.profile("ben")
+
+    def test_a_profile_is_folded_anew_by_its_tastes_alone(self, store: Store) -> None:
+        """What another feature map changes is what a whole replacement would change; the rest is not touched."""
+        with store.transaction() as transaction:
+            walk(transaction, "ana", 40)
+            walk(transaction, "ben", 40, seed=1)
+        log, other, header = store.events("ana"), store.profile("ben"), store.header("ana")
+        assert header is not None
+        profile = replay("ana", log, make_feature_map(1))
+        with store.transaction() as transaction:
+            transaction.refold(profile, make_feature_map(1).fingerprint)
+        assert (profile, replace(header, feature_map=make_feature_map(1).fingerprint)) == store.profile("ana")
+        assert (log, other) == (store.events("ana"), store.profile("ben"))
 
     def test_a_deleted_profile_is_gone_with_its_log(self, store: Store) -> None:
         """Deleting erases everything of one listener and nothing of another."""
@@ -258,12 +290,12 @@ class StoreSuite(OpenedStore):
         assert_replay_equals_stored(store, "ben")
 
     def test_a_profile_is_told_from_its_deleted_predecessor(self, store: Store) -> None:
-        """The same listener at the same revision has another header after a deletion, and nothing of before."""
+        """The same listener with as many events of the same times has another header, and nothing of before."""
         headers = []
-        for recorded_at in (1000, 2000):
+        for track_id in ("a", "b"):
             with store.transaction() as transaction:
                 transaction.delete("ana")
-                record(transaction, "ana", LIKE, f"track {recorded_at}", "metal", recorded_at=recorded_at)
+                record(transaction, "ana", LIKE, track_id, "metal", recorded_at=1000)
                 headers.append(transaction.header("ana"))
         earlier, later = headers
         assert earlier is not None

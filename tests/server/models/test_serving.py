@@ -38,7 +38,7 @@ def publish(store: Store, make_file: Make) -> Publish:
         file = make_file(version=version, recipe=recipe, **arguments)
         known = {"sha256": sha256(file).hexdigest(), "size_bytes": len(file), "recipe": recipe}
         record = make_record(version, **known)
-        assert "" == store.models.publish(record, file if content is None else content, make_run(record))
+        assert "" == store.models.publish(record, file if content is None else content, make_run(store, record))
 
     return published
 
@@ -149,7 +149,7 @@ def test_the_model_of_somebody_else_is_not_served(
     """A file that stands in the wrong place is broken, however sound."""
     file = make_file(**({"version": "v1"} | fields))
     record = make_record("v1", sha256=sha256(file).hexdigest(), size_bytes=len(file))
-    store.models.publish(record, file, make_run(record))
+    store.models.publish(record, file, make_run(store, record))
     assert {} == versions(served)
     served.close()
     assert ModelState.BROKEN is state(store, "v1")[0]

@@ -71,7 +71,7 @@ def publish(store: Store, catalog: Catalog, make_file: Make) -> Publish:
         feature_map = catalog.feature_map.fingerprint
         file = make_file(version=version, taste_id=taste_id, feature_map=feature_map, **arguments)
         record = make_record(version, taste_id=taste_id, sha256=sha256(file).hexdigest(), size_bytes=len(file))
-        run = make_run(record, started_at=2**60)
+        run = make_run(store, record)
         assert "" == store.models.publish(record, b"noise" if noise else file, run)
 
     return published

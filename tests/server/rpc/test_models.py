@@ -86,7 +86,7 @@ def test_a_model_is_exported_as_it_was_published(client: Client, store: Store) -
     """To the last byte; an unknown one is not found."""
     artifact = bytes(range(256)) * 4000
     made = make_record("1")
-    store.models.publish(made, artifact, make_run(made))
+    store.models.publish(made, artifact, make_run(store, made))
     assert artifact == client.export_model("1").onnx
     with pytest.raises(NotFound, match="there is no model 'x'"):
         client.export_model("x")
@@ -119,7 +119,7 @@ def test_a_pinned_model_is_not_replaced_until_it_is_unpinned(client: Client, sto
 def test_training_runs_are_listed_newest_first(client: Client, store: Store) -> None:
     """With what came of them, or why nothing did."""
     publish(store, "1")
-    store.models.log_run(make_run(make_record("2"), model_version="", reason="only likes", started_at=2_000_001))
+    store.models.log_run(make_run(store, make_record("2"), model_version="", reason="only likes", started_at=2_000_001))
     locked_out, published = client.list_training_runs(user_id="ana").training_runs
     assert ("run 2", "ana", "metal", "", "only likes") == (
         locked_out.training_run_id,

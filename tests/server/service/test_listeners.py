@@ -1,8 +1,9 @@
 """Profiles in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,6 +67,49 @@ def loads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(store, "profile", profile)
     return noted
+
+
+class Meanwhile:
+    """A store where something happens once, between two reads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.event: Callable[[], None] | None = None
+
+    def header(self, user_id: str) -> Header | None:
+        """Read a header, then let it happen."""
+        header = self._store.header(user_id)
+        happens, self.event = self.event, None
+        if happens is not None:
+            happens()
+        return header
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_a_profile_that_begins_anew_between_two_reads_is_not_mixed_with_its_predecessor(
+    store: Store, catalog: Catalog
+) -> None:
+    """The header says that one like was added; before it is read the profile is deleted and begun with another two."""
+    meanwhile: Any = Meanwhile(store)
+    listeners = Listeners(meanwhile, catalog, max_ratings=100)
+    with closing(FeedbackService(store, catalog, clock=lambda: 1000)) as service:
+
+        def record(*rows: int) -> None:
+            for row in rows:
+                service.record([Feedback("ana", EventKind.LIKE, catalog.track_id(row))]).result()
+
+        def begin_anew() -> None:
+            service.delete_profile("ana").result()
+            record(7, 8)
+
+        record(1)
+        listeners.get("ana")
+        record(2)
+        meanwhile.event = begin_anew
+        answered = listeners.get("ana")
+        _assert_equal(Listeners(store, catalog, max_ratings=0).get("ana"), answered)
 
 
 def _record(store: Store, catalog: Catalog, user_ids: Sequence[str], *kinds: EventKind) -> None:

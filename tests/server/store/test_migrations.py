@@ -127,3 +127,12 @@ def test_profiles_from_before_models_are_kept(database: SqliteDatabase) -> None:
         with store.transaction() as transaction:
             record(transaction, "ana", EventKind.LIKE, "a", "metal")
         assert "" == publish(store, "1", labels_revision=8)
+        old = store.header("ana")
+        assert old is not None
+        with store.transaction() as transaction:
+            transaction.delete("ana")
+            for track_id in range(8):
+                record(transaction, "ana", EventKind.LIKE, f"track {track_id}", "metal", recorded_at=1000)
+        new = store.header("ana")
+        assert new is not None
+        assert not new.continues(old)

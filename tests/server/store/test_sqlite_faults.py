@@ -128,6 +128,17 @@ def test_a_damaged_taste_is_unavailable_and_names_the_command_that_mends_it(path
         assert None is not store.header("ana")
 
 
+def test_a_damaged_line_of_the_log_is_unavailable_when_its_request_comes_again(path: Path) -> None:
+    """The caller is told what to do; nothing breaks that nobody can explain."""
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        with store.transaction() as transaction:
+            record(transaction, "ana", EventKind.LIKE, "a", "metal", request_id="once")
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("UPDATE feedback_log SET kind = 9 WHERE request_id = 'once'")
+        with store.transaction() as transaction, pytest.raises(StoreUnavailable, match="palate profiles rebuild"):
+            transaction.recorded("ana", "once")
+
+
 def test_a_damaged_model_is_unavailable_by_its_name_and_does_not_stand_in_the_way(tmp_path: Path) -> None:
     """Its record cannot be read, but serving and training go on."""
     path = tmp_path / "palate.db"
@@ -184,11 +195,11 @@ def test_a_full_disk_keeps_the_old_model(path: Path) -> None:
     artifact = bytes(1_000_000)
     with closing(SqlStore(FullDatabase(path))) as store:
         with pytest.raises(StoreUnavailable, match="free space"):
-            store.models.publish(made, artifact, make_run(made))
+            store.models.publish(made, artifact, make_run(store, made))
         assert "1" == store.models.pointers("ana")["metal"].version
         assert None is store.models.record("2")
     with closing(open_store(f"sqlite:///{path}")) as freed:
-        assert "" == freed.models.publish(made, artifact, make_run(made))
+        assert "" == freed.models.publish(made, artifact, make_run(freed, made))
 
 
 def test_a_commit_waits_for_the_disk(path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_listener_whose_model_was_made_for_another_scale_is_due(tell: Callable
     tell("ana", 3)
     record = make_record(new_version("a" * 16), taste_id="", labels_revision=3)
     now = time.time_ns() // 1000
-    assert "" == store.models.publish(record, make_artifact(record.version), make_run(record, started_at=now))
+    assert "" == store.models.publish(record, make_artifact(record.version), make_run(store, record, started_at=now))
     assert [] == list(due_listeners(store, 10, "a" * 16))
     assert ["ana"] == list(due_listeners(store, 10, "b" * 16))
 

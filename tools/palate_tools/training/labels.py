@@ -24,10 +24,10 @@ def read_profile(store: Store, user_id: str, feature_map: FeatureMap) -> tuple[P
     stored = store.profile(user_id)
     if stored is None:
         return None
-    profile, header = stored
-    if header.feature_map != feature_map.fingerprint:
-        profile = replay(user_id, store.events(user_id), feature_map)
-    return profile, header
+    if stored[1].feature_map == feature_map.fingerprint:
+        return stored
+    found = store.since(user_id)
+    return None if found is None else (replay(user_id, found[1], feature_map), found[0])
 
 
 @dataclass(frozen=True, slots=True)

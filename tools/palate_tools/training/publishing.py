@@ -11,6 +11,7 @@ import structlog
 from palate.errors import StoreUnavailable
 from palate.models.artifact import Metadata
 from palate.models.recipe import FittedModel
+from palate.store.contract import Header
 from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
 
 from palate_tools.training.crossval import Judged
@@ -39,14 +40,15 @@ class Publisher:
     Args:
         workshop: Has catalog and store.
         labels: What was trained on.
-        started_at: When training began, before the profile was read, in microseconds since 1970-01-01 UTC: a
-            profile that was deleted since then and begun anew gets nothing of it.
+        header: That of their profile: one that was deleted since then and begun anew gets nothing of it.
+        started_at: When training began, in microseconds since 1970-01-01 UTC.
         dry_run: Whether nothing is to be written.
     """
 
-    def __init__(self, workshop: Workshop, labels: Labels, started_at: int, *, dry_run: bool) -> None:
+    def __init__(self, workshop: Workshop, labels: Labels, header: Header, started_at: int, *, dry_run: bool) -> None:
         self._workshop = workshop
         self._labels = labels
+        self._header = header
         self._dry_run = dry_run
         self._started_at = started_at
 
@@ -137,6 +139,7 @@ class Publisher:
             labels_revision=profile.revision,
             started_at=self._started_at,
             ended_at=_now(),
+            incarnation=self._header.incarnation,
         )
 
 

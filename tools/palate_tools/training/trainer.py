@@ -48,12 +48,12 @@ def train_listener(
     stored = read_profile(workshop.store, user_id, workshop.catalog.feature_map)
     if stored is None:
         raise NotFound("profile", user_id)
-    profile, _ = stored
+    profile, header = stored
     for taste_id in tastes:
         if taste_id not in profile.tastes:
             raise NotFound("taste", taste_id)
     labels = Labels.of(profile, workshop.catalog, workshop.config.max_labels)
-    training = _Training(workshop, labels, Publisher(workshop, labels, started_at, dry_run=dry_run))
+    training = _Training(workshop, labels, Publisher(workshop, labels, header, started_at, dry_run=dry_run))
     try:
         return ListenerReport(user_id, tuple(training.run(common, tastes)))
     except StoreUnavailable as error:

@@ -41,6 +41,7 @@ class Target:
     taste_id: str
     labels_revision: int
     feature_map: str
+    incarnation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,11 @@ def targets(store: Store, feature_map: str) -> list[Target]:
     """Return the tastes of all listeners: the first of each listener, then the second of each, and so on."""
     found = [store.profile(user_id) for user_id in store.user_ids()]
     of_listeners = [
-        [Target(profile.user_id, taste_id, profile.revision, feature_map) for taste_id in profile.tastes]
-        for profile, _ in filter(None, found)
+        [
+            Target(profile.user_id, taste_id, profile.revision, feature_map, header.incarnation)
+            for taste_id in profile.tastes
+        ]
+        for profile, header in filter(None, found)
     ]
     rounds = itertools.zip_longest(*of_listeners)
     return [target for round_ in rounds for target in round_ if target is not None]
@@ -90,6 +94,7 @@ def publish(store: Store, target: Target, graph: Graph) -> Publication:
         labels_revision=target.labels_revision,
         started_at=record.created_at,
         ended_at=record.created_at,
+        incarnation=target.incarnation,
     )
     started = time.perf_counter()
     refused = store.models.publish(record, artifact, run)
