@@ -28,11 +28,13 @@ class ModelRung:
 
     Attributes:
         recipes: The recipes whose models it uses.
+        needs_models: It is not asked about listeners without models.
     """
 
     config_type: ClassVar[type[ModelRungConfig]] = ModelRungConfig
     stage: ClassVar[Stage | None] = None
     recipes: ClassVar[frozenset[str]] = frozenset()
+    needs_models: ClassVar[bool] = True
 
     def __init__(self, config: ModelRungConfig) -> None:
         self._config = config

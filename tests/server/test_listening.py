@@ -301,6 +301,39 @@ def test_rank_puts_the_listeners_kind_of_music_first(listener: Listener) -> None
     assert sorted(other + metal) == sorted(item.track_id for item in ranking.items)
 
 
+@pytest.mark.parametrize("strategy", ["cold_start", "fallback", "ranking"])
+def test_rank_puts_what_was_disliked_last_whatever_the_strategy(listener: Listener, strategy: str) -> None:
+    """A track that sounds like all that was liked is last once it was disliked, until that is taken back."""
+    liked = listener.likes_of("extreme-metal", 10)
+    for track_id in liked[:8]:
+        listener.rate(track_id, LIKE)
+    other = listener.likes_of("latin-dance", 5)
+    request = recommendation_pb2.RankRequest(
+        user_id=listener.user_id, track_ids=[*liked[8:], *other], strategy=strategy
+    )
+    before = {item.track_id: item.score for item in listener.recommendations.Rank(request).items}
+    listener.rate(liked[8], DISLIKE)
+    items = listener.recommendations.Rank(request).items
+    assert liked[8] == items[-1].track_id
+    assert min(item.score for item in items[:-1]) >= items[-1].score
+    scores = [item.score for item in items]
+    assert sorted(scores, reverse=True) == scores
+    retraction = feedback_pb2.RetractFeedbackRequest(user_id=listener.user_id, track_id=liked[8])
+    listener.feedback.RetractFeedback(retraction)
+    assert before == {item.track_id: item.score for item in listener.recommendations.Rank(request).items}
+
+
+def test_rank_orders_what_was_disliked_as_ever_where_there_is_nothing_else(listener: Listener) -> None:
+    """Scores are lowered only below those of other tracks."""
+    track_ids = listener.likes_of("j-pop", 4)
+    request = recommendation_pb2.RankRequest(user_id=listener.user_id, track_ids=track_ids, strategy="cold_start")
+    before = listener.recommendations.Rank(request).items
+    for track_id in track_ids:
+        listener.rate(track_id, DISLIKE)
+    after = listener.recommendations.Rank(request).items
+    assert [(item.track_id, item.score) for item in before] == [(item.track_id, item.score) for item in after]
+
+
 def test_rank_names_what_the_catalog_lacks(listener: Listener) -> None:
     """An unknown track fails the call by name, unless the caller allows for it."""
     known = listener.likes_of("j-pop", 2)

@@ -58,6 +58,7 @@ class Catalog:
         self.main_artist: NDArray[np.int32] = tracks.column("main_artist").to_numpy()
         self._cluster_number = {cluster.cluster_id: number for number, cluster in enumerate(header.clusters)}
         self._track_id: pa.StringArray = tracks.column("track_id")
+        self._title: pa.StringArray = tracks.column("title")
         self._ids = _exact(tracks, "id")
         self._artist_offsets: NDArray[np.int32] = tracks.column("artists").offsets.to_numpy()
         self._artist_names: pa.StringArray = tracks.column("artists").values.dictionary
@@ -141,6 +142,16 @@ class Catalog:
         track_ids: list[str] = self._track_id.take(pa.array(rows)).to_pylist()
         return track_ids
 
+    def title(self, row: int) -> str:
+        """Return the title of a track."""
+        title: str = self._title[row].as_py()
+        return title
+
+    def main_artist_name(self, row: int) -> str:
+        """Return the name of a track's main artist."""
+        name: str = self._artist_names[self._artist_numbers[self._artist_offsets[row]]].as_py()
+        return name
+
     def artists(self, row: int) -> tuple[str, ...]:
         """Return the names of a track's artists, main artist first."""
         numbers = self._artist_numbers[self._artist_offsets[row] : self._artist_offsets[row + 1]]
@@ -155,7 +166,7 @@ class Catalog:
         cluster = self.clusters[self.cluster[row]]
         return Track(
             track_id=self.track_id(row),
-            title=self._tracks.column("title")[row].as_py(),
+            title=self.title(row),
             artists=self.artists(row),
             genres=self.genre_names(row),
             cluster_id=cluster.cluster_id,

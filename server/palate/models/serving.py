@@ -118,6 +118,10 @@ class _Models(Mapping[str, TasteModel]):
             raise KeyError(taste_id)
         return model
 
+    def __bool__(self) -> bool:
+        """Return whether there may be any, without loading one."""
+        return bool(self._pointers)
+
     def __iter__(self) -> Iterator[str]:
         return (taste_id for taste_id in self._pointers if taste_id in self)
 

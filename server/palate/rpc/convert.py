@@ -1,6 +1,6 @@
 """From values to messages of the public contract."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -51,12 +51,10 @@ def recommend_response(recommendation: Recommendation, catalog: Catalog) -> reco
         catalog_version=recommendation.catalog_version,
         next_page_token=recommendation.next_page_token,
     )
-    choices = [placed.choice for placed in recommendation.items]
-    track_ids = catalog.track_ids(np.array([choice.row for choice in choices], dtype=np.int32))
-    nearest = {
-        row: catalog.track(row) for row in {choice.reason.nearest_liked for choice in choices} if row is not None
-    }
-    for placed, track_id in zip(recommendation.items, track_ids, strict=True):
+    rows = np.array([placed.choice.row for placed in recommendation.items], dtype=np.int32)
+    track_ids = catalog.track_ids(rows)
+    levels = catalog.normalized[rows].tolist()
+    for placed, track_id, normal_scores in zip(recommendation.items, track_ids, levels, strict=True):
         choice = placed.choice
         item = response.items.add(
             track_id=track_id,
@@ -67,7 +65,7 @@ def recommend_response(recommendation: Recommendation, catalog: Catalog) -> reco
             strategy=placed.strategy,
             model_version=choice.model_version,
         )
-        _fill_reason(item.reason, choice, nearest, catalog)
+        _fill_reason(item.reason, choice, normal_scores, catalog)
     return response
 
 
@@ -182,13 +180,13 @@ def _timestamp(microseconds: int) -> Timestamp:
 
 
 def _fill_reason(
-    message: recommendation_pb2.Reason, choice: Choice, nearest: Mapping[int, Track], catalog: Catalog
+    message: recommendation_pb2.Reason, choice: Choice, normal_scores: Sequence[float], catalog: Catalog
 ) -> None:
     """Write a reason into the message where it stands; a message of its own would be copied there."""
     reason = choice.reason
-    liked = None if reason.nearest_liked is None else nearest[reason.nearest_liked]
+    liked = reason.nearest_liked
     message.kind = recommendation_pb2.ReasonKind.ValueType(reason.kind)
-    message.nearest_liked_track_id = liked.track_id if liked else ""
+    message.nearest_liked_track_id = "" if liked is None else catalog.track_id(liked)
     for feature, contribution in reason.features:
         message.strongest_features.add(feature=feature, contribution=contribution)
     for name, value in reason.parts.items():
@@ -196,8 +194,8 @@ def _fill_reason(
     message.sentence = sentence(
         reason,
         taste_name=_taste_name(choice, catalog),
-        nearest=(liked.title, liked.artists[0]) if liked else None,
-        levels=dict(zip(FEATURES, catalog.normalized[choice.row].tolist(), strict=True)),
+        nearest=None if liked is None else (catalog.title(liked), catalog.main_artist_name(liked)),
+        levels=dict(zip(FEATURES, normal_scores, strict=True)),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palate.catalog.snapshot import Catalog
 from palate.errors import NotFound
@@ -13,6 +14,7 @@ from palate.service.listeners import Listener, Listeners
 from palate.service.paging import PageTokens
 from palate.strategy.contract import Rows, Scores, SlateRequest
 from palate.strategy.router import Placed, Router
+from palate.tastes import Verdict
 
 __all__ = ["Ranking", "RecommendQuery", "Recommendation", "RecommendationService"]
 
@@ -146,6 +148,9 @@ class RecommendationService:
     ) -> Ranking:
         """Put given tracks in a listener's order; equal scores keep the order given.
 
+        What the listener said of a track counts for more than any guess: tracks whose dislike stands come last, and
+        their scores are at most the lowest of the others.
+
         Raises:
             NotFound: For a strategy that is not loaded and, unless `allow_missing`, for a track that the
                 catalog lacks.
@@ -159,13 +164,20 @@ class RecommendationService:
         rows = rows[rows >= 0]
         listener = self._listeners.get(user_id)
         name, scores = self._router.score(listener.profile, rows, listener.context, name=strategy, deadline=deadline)
-        order = np.argsort(-scores.values, kind="stable")
+        disliked = self._disliked(listener, rows)
+        values = _demoted(scores.values, disliked)
+        order = np.lexsort((-values, disliked))
         ordered = Scores(
-            scores.values[order],
+            values[order],
             [scores.taste_ids[i] for i in order],
             [scores.model_versions[i] for i in order] if scores.model_versions else (),
         )
         return Ranking(name, rows[order], ordered, listener.profile.revision, missing)
+
+    def _disliked(self, listener: Listener, rows: Rows) -> NDArray[np.bool_]:
+        """Return which tracks have a standing dislike, in whatever taste or in none."""
+        given = (listener.profile.ratings.get(track_id) for track_id in self._catalog.track_ids(rows))
+        return np.array([rating is not None and rating.verdict is Verdict.DISLIKE for rating in given], dtype=np.bool_)
 
     def _excluded(self, listener: Listener, query: RecommendQuery, shown: Rows) -> Rows:
         if not query.exclude_track_ids and len(shown) == 0:
@@ -184,6 +196,13 @@ class RecommendationService:
         models = listener.header.models_revision if listener.header else 0
         state = f"{profile.user_id}\0{profile.revision}\0{models}\0{self._catalog.version}\0".encode()
         return hashlib.blake2b(state + what, digest_size=size).digest()
+
+
+def _demoted(values: NDArray[np.float32], disliked: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Lower the scores of disliked tracks to the lowest of the others."""
+    if disliked.all():
+        return values
+    return np.where(disliked, np.minimum(values, values[~disliked].min()), values)
 
 
 _NONE: Final[Rows] = np.array([], dtype=np.int32)

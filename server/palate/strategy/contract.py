@@ -237,7 +237,7 @@ class Context:
         disliked: The same of the dislikes.
         models: The model that serves each taste, by taste_id; under the empty string the listener's common
             model, which serves the tastes that have none of their own. A model is loaded when it is first asked
-            for; one that cannot be loaded is not there.
+            for; one that cannot be loaded is not there. False when there is certainly none.
     """
 
     catalog: CatalogIndex
@@ -250,7 +250,8 @@ class Strategy(Protocol):
     """A strategy: a class that an entry point of the group ``palate.strategies`` names.
 
     The class is called with its configuration and must keep no state between calls; several threads call it
-    at once.
+    at once. It may have an attribute `needs_models`; where that is true, it is passed over for listeners whom no
+    model serves, as if it had declined.
 
     Attributes:
         config_type: A frozen dataclass; the operator's table ``[strategies.options.NAME]`` becomes one.

@@ -69,6 +69,11 @@ class Registered:
     ladder_position: int = 0
 
     @property
+    def needs_models(self) -> bool:
+        """Whether it declines for every listener whom no model serves."""
+        return bool(getattr(self.strategy, "needs_models", False))
+
+    @property
     def identity(self) -> dict[str, str]:
         """What every line of the log about it says: strategy, distribution and version."""
         return {"strategy": self.name, "distribution": self.distribution, "version": self.version}

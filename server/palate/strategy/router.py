@@ -123,7 +123,7 @@ class Router:
         answers: list[tuple[Registered, tuple[Choice, ...]]] = []
         failure: StrategyFailed | Overloaded | None = None
         degraded = False
-        for rung in self._rungs(profile, name):
+        for rung in self._asked(profile, name, context):
             work = partial(_choose, rung, profile, request, context)
             try:
                 choices = self._ask(rung, work, self._seconds(rung, name, deadline, spare=bool(answers)))
@@ -166,7 +166,7 @@ class Router:
             Overloaded: When the last one that was asked could not begin in time.
         """
         failure: StrategyFailed | Overloaded
-        for rung in self._rungs(profile, name):
+        for rung in self._asked(profile, name, context):
             work = partial(_score, profile, rows, context)
             try:
                 return rung.name, self._ask(rung, work, self._seconds(rung, name, deadline))
@@ -175,6 +175,12 @@ class Router:
             except (StrategyFailed, Overloaded) as error:
                 failure = error
         raise failure
+
+    def _asked(self, profile: Profile, name: str, context: Context) -> Iterator[Registered]:
+        """Leave out the rungs that would decline for want of models; the lowest one is always asked."""
+        for rung in self._rungs(profile, name):
+            if name or context.models or rung.ladder_position == 1 or not rung.needs_models:
+                yield rung
 
     def _rungs(self, profile: Profile, name: str) -> Iterator[Registered]:
         """Iterate over the strategies to ask, first one first; there is always one."""

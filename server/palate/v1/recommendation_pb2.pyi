@@ -319,7 +319,9 @@ class RankResponse(google.protobuf.message.Message):
     """The version of the catalog. Always set."""
     @property
     def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RecommendedItem]:
-        """The tracks, best first; equal scores keep the order of the request."""
+        """The tracks, best first; equal scores keep the order of the request. Tracks that the listener has disliked come
+        last, with scores that are at most the lowest of the others.
+        """
 
     @property
     def missing_track_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:

@@ -72,6 +72,7 @@ def test_a_published_model_serves(publish: Publish, served: ServedModels) -> Non
     """It is found under its taste and answers."""
     publish("v1", bias=1.0)
     models = served.of("ana", served.pointers("ana"))
+    assert models
     assert ["metal"] == list(models)
     assert 1 == len(models)
     assert pytest.approx(1 / (1 + np.exp(-1))) == models["metal"].probabilities(ROWS)[0]
@@ -82,6 +83,7 @@ def test_no_pointer_means_no_model(served: ServedModels) -> None:
     models = served.of("ana", served.pointers("ana"))
     assert {} == dict(models)
     assert models.get("metal") is None
+    assert not models
     with pytest.raises(KeyError):
         models["metal"]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -105,6 +105,21 @@ class Acting:
         """Act on rows."""
         self.requests.append(rows)
         return self.act(rows)
+
+
+_ZERO = np.zeros(1, dtype=np.float32)
+
+
+class Speaking:
+    """A model, whatever it says."""
+
+    version = recipe = "any"
+    ranking_slope = ranking_intercept = 0.0
+    cluster_offsets: Mapping[str, float] = {}
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return no likes at all."""
+        return np.zeros(len(features), dtype=np.float32)
 
 
 def choice(row: Any, **changes: Any) -> Choice:
@@ -360,6 +375,30 @@ def test_a_strategy_that_declines_leaves_the_scores_to_the_next_one_down(executo
     """Rank falls through as Recommend does."""
     router = Router(registry(scoring([1.0]), raising(Declined("no model"))), executor, timeout=5)
     assert "lowest" == router.score(profile(1), np.zeros(1, dtype=np.int32), CONTEXT)[0]
+
+
+class Needing(Acting):
+    """A strategy that needs models."""
+
+    needs_models = True
+
+
+def test_a_strategy_that_needs_models_is_asked_only_for_listeners_who_have_some(executor: ThreadPoolExecutor) -> None:
+    """For the others it is as if it had declined, without a thread and whoever else is on the ladder."""
+    needing = Needing(lambda asked: [choice(8)] if isinstance(asked, SlateRequest) else Scores(_ZERO, [""]))
+    router = Router(registry(offering(7), needing), executor, timeout=5)
+    served = replace(CONTEXT, models={"rock": Speaking()})
+    without, with_models = (router.recommend(ADVANCED, request(1), context) for context in (CONTEXT, served))
+    assert ("lowest", False, "middle") == (without.strategy, without.degraded, with_models.strategy)
+    assert 1 == len(needing.requests)
+    assert "middle" == router.score(ADVANCED, np.zeros(1, dtype=np.int32), served)[0]
+    assert "middle" == router.recommend(ADVANCED, request(1), CONTEXT, name="middle").strategy
+
+
+def test_the_lowest_strategy_is_asked_even_if_it_needs_models(executor: ThreadPoolExecutor) -> None:
+    """Somebody has to answer."""
+    router = Router(registry(Needing(lambda _: [choice(8)])), executor, timeout=5)
+    assert "lowest" == router.recommend(profile(1), request(1), CONTEXT).strategy
 
 
 def test_a_failure_above_a_strategy_that_declines_is_not_forgotten(executor: ThreadPoolExecutor) -> None:
