@@ -30,11 +30,11 @@ def test_there_are_no_more_units_than_distinct_tracks() -> None:
 
 
 def test_inner_products_of_whitened_units_are_the_kernel() -> None:
-    """At the units' own places the whitened outputs reproduce the Gaussian kernel."""
+    """At the units' own places the whitened outputs reproduce the rational quadratic kernel."""
     trunk = trunk_of(make_dataset(1).background, 64, 1 / 9)
     whitened = trunk.units(trunk.centres.astype(np.float32)) @ trunk.whitening
     distances = ((trunk.centres[:, None] - trunk.centres) ** 2).sum(axis=2)
-    assert pytest.approx(np.exp(-distances / 9), abs=1e-4) == whitened @ whitened.T
+    assert pytest.approx((1 + distances / 18) ** -2, abs=1e-4) == whitened @ whitened.T
 
 
 def test_folded_weights_are_those_of_the_regression() -> None:
