@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "models": _Command("palate_tools.models:models", "List, export, roll back and pin models."),
     "evaluate": _Command("palate_tools.evaluation.commands:evaluate", "Measure palate on real labels."),
     "simulate": _Command("palate_tools.simulation.commands:simulate_command", "Let simulated listeners use a server."),
+    "compare": _Command("palate_tools.comparison.commands:compare_command", "Compare palate with other ways."),
     "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }

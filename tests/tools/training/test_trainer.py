@@ -133,6 +133,18 @@ def test_a_listener_of_few_labels_is_locked_out_with_the_reason_on_record(
     assert "10 together" in report.reason
 
 
+def test_a_listener_whom_no_rung_admits_yet_is_locked_out(
+    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+) -> None:
+    """However few labels training would begin at; nothing has failed."""
+    tell("ana", 8)
+    [report] = train(workshop(min_labels=4, min_of_each=2))
+    assert Outcome.LOCKED_OUT is report.outcome
+    assert "no recipe's stage admits the profile yet" in report.reason
+    [run] = store.models.runs()
+    assert report.reason == run.reason
+
+
 def test_a_listener_who_likes_everything_is_locked_out(
     tell: Callable[..., None], workshop: Callable[..., Workshop]
 ) -> None:

@@ -112,6 +112,16 @@ class SimulatedListener:
         wrong = Draws(self.seed, "mislabels").uniforms(tracks.track_id) < self.kind.mislabelled
         return self.liked(tracks, turn) ^ wrong
 
+    def speaks_of(self, shown: int, count: int, turn: int) -> list[int]:
+        """Return the positions of the tracks on a page that the listener gives a verdict on, whichever these are.
+
+        Args:
+            shown: How many tracks are on the page.
+            count: On how many of them they give one.
+            turn: The turn.
+        """
+        return sorted(range(shown), key=Draws(self.seed, "speaks", turn).uniform)[:count]
+
     def _sound(self, number: int, features: NDArray[np.float32], turn: int) -> NDArray[np.float64]:
         taste = self.tastes[number]
         if not self.kind.drift_turns:

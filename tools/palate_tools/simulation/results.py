@@ -63,7 +63,11 @@ class ResultFolder:
         return (self.path / _name(first)).exists()
 
     def write(self, first: int, table: pa.Table) -> None:
-        """Write the batch that begins with a listener, whole or not at all.
+        """Write the batch that begins with a listener; see `store`."""
+        self.store(_name(first), table)
+
+    def store(self, name: str, table: pa.Table) -> None:
+        """Write a table as a Parquet file, whole or not at all.
 
         Raises:
             ConfigError: When it cannot be written.
@@ -71,7 +75,7 @@ class ResultFolder:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         try:
-            self._replace(_name(first), sink.getvalue())
+            self._replace(name, sink.getvalue())
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written ({error.strerror})") from error
 

@@ -1,14 +1,13 @@
 """One listener's turns at a server: a page of recommendations, what they think of it, and what they say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import pyarrow as pa
 from palate.client import Client, NotFound
 from palate.v1 import catalog_pb2, feedback_pb2, recommendation_pb2
 
-from palate_tools.simulation.chance import Draws
 from palate_tools.simulation.listener import SimulatedListener
 from palate_tools.simulation.tracks import TrackTable
 
@@ -30,6 +29,10 @@ class Habits:
     page_size: int = 10
     feedback: int = 3
     strategy: str = ""
+
+    def asking_for(self, strategy: str) -> "Habits":
+        """Return the same habits with another strategy."""
+        return replace(self, strategy=strategy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class Listening:
         listener: The listener.
         user_id: The name that palate knows them by.
         habits: How they use palate.
+        withheld: Ids of tracks that they are not to be shown.
     """
 
     number: int
@@ -131,6 +135,11 @@ class Listening:
     listener: SimulatedListener
     user_id: str
     habits: Habits
+    withheld: tuple[str, ...] = ()
+
+    def of_stage(self) -> "Listening":
+        """Return the same listener, who takes whatever strategy their stage has."""
+        return replace(self, habits=self.habits.asking_for(""))
 
     def begin(self, client: Client) -> None:
         """Make sure that palate knows nothing of the listener: what an interrupted run left is deleted."""
@@ -138,6 +147,18 @@ class Listening:
             client.delete_profile(self.user_id)
         except NotFound:
             return
+
+    def name(self, client: Client, track_ids: Sequence[str]) -> None:
+        """Say that the listener likes some tracks, as new listeners are asked to."""
+        client.batch_record_feedback(
+            feedback_pb2.RecordFeedbackRequest(
+                user_id=self.user_id,
+                track_id=track_id,
+                verdict=feedback_pb2.VERDICT_LIKE,
+                request_id=f"{self.user_id}-named-{number}",
+            )
+            for number, track_id in enumerate(track_ids)
+        )
 
     def play(self, client: Client, tracks: TrackReader, turn: int) -> list[Row]:
         """Play a turn and return what was shown.
@@ -151,7 +172,12 @@ class Listening:
             CallFailed: When a call fails.
         """
         stage, confidence = self._standing(client)
-        page = client.recommend(self.user_id, page_size=self.habits.page_size, strategy=self.habits.strategy)
+        page = client.recommend(
+            self.user_id,
+            page_size=self.habits.page_size,
+            strategy=self.habits.strategy,
+            exclude_track_ids=self.withheld,
+        )
         shown = tracks.table([item.track_id for item in page.items])
         verdicts = self._verdicts(shown, turn)
         self._tell(client, page, verdicts, turn)
@@ -199,9 +225,7 @@ class Listening:
         return profile.stage, profile.confidence
 
     def _verdicts(self, shown: TrackTable, turn: int) -> list[bool | None]:
-        """Return what the listener says of each track; they speak of as many as they do, whichever these are."""
-        draws = Draws(self.listener.seed, "speaks", turn)
-        chosen = sorted(range(len(shown)), key=draws.uniform)[: self.habits.feedback]
+        chosen = self.listener.speaks_of(len(shown), self.habits.feedback, turn)
         said = self.listener.verdicts(shown, turn).tolist()
         return [said[position] if position in chosen else None for position in range(len(shown))]
 

@@ -1,25 +1,20 @@
 """`palate train`."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Final
 
 import click
-from palate.catalog.snapshot import Catalog
 from palate.config import CatalogConfig, Config, load_config
-from palate.errors import NotFound
 from palate.logs import set_up_logs
-from palate.store import open_store
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from palate_tools.catalog.bundled import default_catalog
 from palate_tools.tables import open_console, print_line
-from palate_tools.training.due import common_direction, due_listeners
-from palate_tools.training.fleet import BACKENDS, Job, train_fleet
+from palate_tools.training.fleet import BACKENDS, train_fleet
+from palate_tools.training.jobs import training_jobs
 from palate_tools.training.presenting import print_outcome, print_summary
 from palate_tools.training.report import Outcome, TasteReport
 
@@ -101,7 +96,7 @@ def training_config(config_path: Path | None, data_dir: Path | None) -> Config:
 
 def _train(config: Config, order: _Order, jobs: int, backend: str, console: Console) -> bool:
     """Train once and show it. Return whether a training failed."""
-    work = _jobs(config, order)
+    work = training_jobs(config, order.users, order.tastes, dry_run=order.dry_run)
     if not work:
         print_line(
             console, f"no listener is due: none has had {config.training.interactions} events since the last run"
@@ -116,22 +111,6 @@ def _train(config: Config, order: _Order, jobs: int, backend: str, console: Cons
     reports.sort(key=lambda report: (report.user_id, report.taste_id))
     print_summary(console, reports)
     return any(report.outcome is Outcome.FAILED for report in reports)
-
-
-def _jobs(config: Config, order: _Order) -> Sequence[Job]:
-    with Catalog.open(config.catalog_path) as catalog:
-        feature_map = catalog.feature_map
-    with closing(open_store(config.store_url, create=False)) as store:
-        for user_id in order.users:
-            if store.header(user_id) is None:
-                raise NotFound("profile", user_id)
-        users: Iterable[str] = order.users or due_listeners(
-            store, config.training.interactions, feature_map.fingerprint
-        )
-        users = list(users)
-        sample = config.training.other_listeners if users else 0
-        common = common_direction(store, feature_map, sample)
-    return [Job(config, user_id, common.without(user_id), order.tastes, order.dry_run) for user_id in users]
 
 
 def _progress() -> Progress:

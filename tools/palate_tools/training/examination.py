@@ -221,7 +221,7 @@ class Examination:
             except TrainingFailed as error:
                 reasons.append(str(error))
         if not tried:
-            raise TrainingFailed("; ".join(reasons) or "no recipe's strategy admits the profile yet")
+            raise TrainingFailed("; ".join(reasons))
         return tried
 
     def _try(self, recipe: LoadedRecipe, weights: NDArray[np.float64], seen: int | None = None) -> _Tried:

@@ -101,6 +101,8 @@ class _Training:
                 f"{likes} likes and {dislikes} dislikes of tracks in the catalog; training begins at "
                 f"{config.min_labels} together, {config.min_of_each} of each"
             )
+        if not self._workshop.eligible(self._labels.profile):
+            return f"confidence {self._labels.profile.confidence:.2f}; no recipe's stage admits the profile yet"
         return ""
 
     def _own(self, examination: Examination, taste_id: str, common: Candidate) -> TasteReport:
