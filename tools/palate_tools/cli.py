@@ -35,7 +35,7 @@ _COMMANDS: Final = {
     "profiles": _Command("palate_tools.profiles:profiles", "Rebuild profiles from the feedback log."),
     "train": _Command("palate_tools.training.commands:train", "Train the models of listeners who are due."),
     "models": _Command("palate_tools.models:models", "List, export, roll back and pin models."),
-    "evaluate": _Command("palate_tools.evaluation.commands:evaluate", "Measure palate on real labels."),
+    "evaluate": _Command("palate_tools.evaluation.commands:evaluate", "Measure palate on real labels and playlists."),
     "simulate": _Command("palate_tools.simulation.commands:simulate_command", "Let simulated listeners use a server."),
     "compare": _Command("palate_tools.comparison.commands:compare_command", "Compare palate with other ways."),
     "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),

@@ -17,7 +17,7 @@ from palate_tools.catalog.lists import read_artists, read_genres
 from palate_tools.catalog.numbers import Numbers, read_numbers
 from palate_tools.catalog.rows import Misfit, Reading
 
-__all__ = ["MAX_ID_BYTES", "UNKNOWN_ARTIST", "Cleaned", "clean"]
+__all__ = ["MAX_ID_BYTES", "UNKNOWN_ARTIST", "Cleaned", "clean", "plain_track_ids"]
 
 MAX_ID_BYTES: Final = 128
 """The longest track id that the public contract takes."""
@@ -135,12 +135,17 @@ def _artists(ledger: Ledger, name: str, column: pa.Array, track_ids: pa.Array) -
     return pc.if_else(pa.array(nobody), pa.scalar([UNKNOWN_ARTIST], pa.list_(pa.string())), artists)
 
 
+def plain_track_ids(texts: pa.StringArray) -> pa.StringArray:
+    """Return track ids without blanks around them; of Spotify URIs and addresses only the id."""
+    return pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), _ID_PREFIX, r"\1")
+
+
 def _track_ids(ledger: Ledger, named: tuple[str, pa.Array] | None) -> pa.Array:
     if named is None:
         return pa.nulls(len(ledger.rows), pa.string())
     name, column = named
     text = _text(column)
-    track_ids = pc.replace_substring_regex(pc.utf8_trim_whitespace(text), _ID_PREFIX, r"\1")
+    track_ids = plain_track_ids(text)
     missing = pc.is_in(track_ids, pa.array(["", "nan", "<NA>"]))
     ledger.repair(_mask(missing) & ledger.kept, name, "no id, made from title and artist", text)
     ledger.refuse(

@@ -1,19 +1,18 @@
 """`palate evaluate …`."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 from palate.config import LogConfig
 from palate.logs import set_up_logs
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from palate_tools.evaluation.harness import EvaluationFailed, Watcher, evaluate_labels, make_splits
+from palate_tools.evaluation.harness import EvaluationFailed, evaluate_labels, make_splits
 from palate_tools.evaluation.labelled import read_labelled
+from palate_tools.evaluation.playlists.commands import playlists
+from palate_tools.evaluation.progress import show_progress
 from palate_tools.evaluation.summary import print_summary, summarize, to_json
 from palate_tools.tables import open_console
 
@@ -25,7 +24,7 @@ _LEAST_HELD: Final = 50
 
 @click.group()
 def evaluate() -> None:
-    """Measure palate on real labels."""
+    """Measure palate on real labels and playlists."""
 
 
 @evaluate.command()
@@ -49,7 +48,7 @@ def labels(path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], 
     behind the best of them.
     """
     set_up_logs(LogConfig(level="error"))
-    with tempfile.TemporaryDirectory(prefix="palate-evaluate-") as name, _progress() as watch:
+    with tempfile.TemporaryDirectory(prefix="palate-evaluate-") as name, show_progress() as watch:
         folder = Path(name)
         watch("building the catalog", 0, 1)
         tracks = read_labelled(path, folder / "labelled.catalog", target)
@@ -69,17 +68,4 @@ def labels(path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], 
         raise click.exceptions.Exit(1)
 
 
-@contextmanager
-def _progress() -> Iterator[Watcher]:
-    """Show a bar for every step on a terminal, and nothing in a pipe."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def watch(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done + 1)
-
-        yield watch
+evaluate.add_command(playlists)

@@ -4,7 +4,7 @@ Each pair of a size and a seed is a listener of its own. They are the same perso
 other listeners have in common would leak held-out labels: training looks at no other listeners here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
 from palate_tools.evaluation.labelled import LabelledTracks
+from palate_tools.evaluation.progress import Watcher
 from palate_tools.evaluation.references import reference_aucs
 from palate_tools.training.fleet import Job, train_fleet
 from palate_tools.training.report import ListenerReport, Outcome
@@ -32,9 +33,6 @@ _CHUNK: Final = 1_000
 
 _RANKING: Final = "ranking"
 _NOBODY: Final = np.empty((0, 9))
-
-Watcher = Callable[[str, int, int], None]
-"""Told what is being done, how far it is and how far it goes."""
 
 _PATIENCE_SECONDS: Final = 60.0
 """Accuracy is measured here, not time: a busy machine must change no figure."""
