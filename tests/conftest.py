@@ -1,8 +1,10 @@
 """What tests share: the bundled catalog, a real server on a free port, and what it tells Prometheus."""
 
 import os
+import signal
 import socket
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -85,17 +87,34 @@ class Postgres:
 
         self.server = get_server(folder / "data", cleanup_mode="stop")
         self._numbers = count()
-        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
-            connection.execute("SELECT pg_reload_conf()")
+        self.execute("ALTER SYSTEM SET fsync = off")  # no test cuts the power
+        self.execute("SELECT pg_reload_conf()")
 
     def new_url(self, **options: str) -> str:
         """Return the URL of an empty schema."""
         name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")
-        options = {"options": f"-csearch_path={name}"} | options
+        self.execute(f"CREATE SCHEMA {name}")
+        options = options | {"options": f"-csearch_path={name} {options.get('options', '')}".rstrip()}
         return f"{self.server.get_uri()}&" + "&".join(f"{key}={quote(value)}" for key, value in options.items())
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """Execute a statement as the superuser and return its rows."""
+        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def kill(self) -> None:
+        """End the server at once, without a last word to the disk or to anybody connected."""
+        running = self.server.get_postmaster_info().process
+        assert running is not None
+        os.kill(running.pid, signal.SIGQUIT)
+        while running.is_running() and running.status() != "zombie":
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Start it again, with what it had."""
+        (self.server.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        self.server.ensure_postgres_running()
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,13 @@ def profiles() -> None:
     show_default=True,
     help="The folder that holds all state.",
 )
-@click.option("--store", "url", metavar="URL", help="The database; palate.db in the data folder when left out.")
+@click.option(
+    "--store",
+    "url",
+    metavar="URL",
+    envvar="PALATE_STORE__URL",
+    help="The database; PALATE_STORE__URL says so too, and else it is palate.db in the data folder.",
+)
 @click.option(
     "--catalog",
     "catalog_path",

@@ -67,7 +67,10 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         repeated("exclude_track_ids", excluded, _MAX_EXCLUDED)
         few = excluded <= _FEW_EXCLUDED
         key = _digest(request) if few else await in_thread(self._executor, _digest, request)
-        answer = self._answers.get((key, self._store.header(user_id)))
+        header = self._store.header
+        answer = self._answers.get(
+            (key, header(user_id) if self._store.local else await in_thread(self._executor, header, user_id))
+        )
         if answer is not None:
             self._observer.slate_answered(answer.strategy, degraded=False, cached=True)
             return answer.data

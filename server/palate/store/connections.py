@@ -44,6 +44,7 @@ class Database(Protocol):
     Attributes:
         dialect: Its SQL, with named parameters.
         timeout: Seconds to wait for a lock.
+        local: Whether this process reads by itself, without asking another one.
     """
 
     @property
@@ -53,6 +54,10 @@ class Database(Protocol):
     @property
     def timeout(self) -> float:
         """Seconds to wait for a lock."""
+
+    @property
+    def local(self) -> bool:
+        """Whether this process reads by itself."""
 
     def connect(self) -> Connection:
         """Open a connection. StoreUnavailable when that fails."""

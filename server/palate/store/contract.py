@@ -91,6 +91,8 @@ class Store(Protocol):
 
     Attributes:
         models: The models.
+        local: Whether a read is over within microseconds, so that an event loop may wait for it; where another
+            program answers, it can take as long as the network lets it.
 
     Every method raises StoreUnavailable when the database cannot be reached, is locked for too long or cannot
     be written. The store stays usable: the next call tries anew. Open a store after forking, not before.
@@ -99,6 +101,10 @@ class Store(Protocol):
     @property
     def models(self) -> ModelStore:
         """The models."""
+
+    @property
+    def local(self) -> bool:
+        """Whether an event loop may wait for a read."""
 
     def header(self, user_id: str) -> Header | None:
         """Return a profile's header, or None when it does not exist. The one read of a served slate."""

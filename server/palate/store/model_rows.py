@@ -10,7 +10,7 @@ from palate.errors import StoreUnavailable
 from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
 from palate.store.rows import Row
 
-__all__ = ["record_parameters", "record_value", "run_parameters", "run_value"]
+__all__ = ["record_parameters", "record_value", "run_parameters", "run_value", "storable"]
 
 _RECORD: Final = tuple(field.name for field in fields(ModelRecord))
 _RUN: Final = tuple(field.name for field in fields(TrainingRun))
@@ -34,7 +34,8 @@ def record_parameters(record: ModelRecord) -> dict[str, object]:
     """Return the parameters of `ModelStatements.put_record`."""
     metrics = [[metric.name, metric.value, metric.ranking_value, metric.serving_value] for metric in record.metrics]
     columns = {name: getattr(record, name) for name in _RECORD}
-    return columns | {"state": int(record.state), "metrics": json.dumps(metrics, ensure_ascii=False)}
+    told = {"metrics": json.dumps(metrics, ensure_ascii=False), "reason": storable(record.reason)}
+    return columns | {"state": int(record.state), **told}
 
 
 def run_value(row: Row) -> TrainingRun:
@@ -44,7 +45,12 @@ def run_value(row: Row) -> TrainingRun:
 
 def run_parameters(run: TrainingRun) -> dict[str, object]:
     """Return the parameters of `ModelStatements.put_run`."""
-    return {name: getattr(run, name) for name in _RUN}
+    return {name: getattr(run, name) for name in _RUN} | {"reason": storable(run.reason)}
+
+
+def storable(reason: str) -> str:
+    """Make a NUL character visible, which a library's error may quote and not every database takes."""
+    return reason.replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from palate.store.connections import Connection
 from palate.store.model_contract import ModelRecord, ModelState, TrainingRun
-from palate.store.model_rows import record_parameters, record_value, run_parameters
+from palate.store.model_rows import record_parameters, record_value, run_parameters, storable
 from palate.store.model_statements import ModelStatements
 from palate.store.rows import decoding, header_value, taste_value
 from palate.store.statements import Statements
@@ -131,7 +131,7 @@ class ModelTransaction:
 
     def mark_broken(self, version: str, reason: str) -> None:
         """Note that a model which serves or served cannot be loaded; the first reason stays."""
-        self._execute(self._statements.mark_broken, {"version": version, "reason": reason})
+        self._execute(self._statements.mark_broken, {"version": version, "reason": storable(reason)})
 
     def pin(self, version: str, *, pinned: bool) -> None:
         """Write whether a model is pinned."""

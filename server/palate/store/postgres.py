@@ -48,12 +48,10 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 """A commit waits for the disk even where the server's default is not to."""
 
 _REMEDIES: Final[Mapping[str, str]] = {
-    "08": "make sure that the server runs and can be reached; nothing has to be restarted here",
-    "22021": "leave NUL characters out of texts",
+    "08": "make sure that the server runs and can be reached, and that user, password and database in the URL are "
+    "right; nothing has to be restarted here",
     "25006": "it is read-only; name the primary server",
     "25P03": "the transaction took too long; look at the load of this machine and of the server",
-    "28": "correct user and password in the database URL, or the server's pg_hba.conf",
-    "3D000": "create the database, or correct its name in the URL",
     "3F000": "create the schema that search_path names",
     "42501": "grant the user the right to read, write and create tables in the schema",
     "42P01": "its tables are missing; restore a backup or name another database",
@@ -62,7 +60,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "57014": "the statement was cancelled; look at the server's load and its statement_timeout",
     "57P": "the server is stopping or starting; nothing has to be restarted here",
 }
-"""What to do about an error, by the longest prefix of its SQLSTATE."""
+"""What to do about an error, by the longest prefix of its SQLSTATE. Failures to connect come without one."""
 
 
 class PostgresDatabase:
@@ -73,6 +71,7 @@ class PostgresDatabase:
         timeout: Seconds to wait for a lock.
     """
 
+    local: ClassVar[bool] = False
     dialect: ClassVar[Dialect] = PGDialect_psycopg()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
 
     def __init__(self, parameters: Mapping[str, str | int], timeout: float = 2.0) -> None:
@@ -167,8 +166,8 @@ class PostgresConnection:
         except psycopg.IntegrityError as exc:
             raise ValueError(f"the store has this already: {exc}") from exc
         except psycopg.Error as exc:
-            if isinstance(exc, psycopg.ProgrammingError) and exc.sqlstate is None:
-                raise
+            if exc.sqlstate is None and isinstance(exc, psycopg.ProgrammingError | psycopg.DataError):
+                raise  # a statement or a value that never went to the server
             raise self._database.unavailable(exc) from exc
 
     def begin_snapshot(self) -> None:

@@ -49,6 +49,7 @@ class SqlStore:
         self._statements = Statements(database.dialect)
         self._model_statements = ModelStatements(database.dialect)
         self._connections = Connections(database)
+        self.local = database.local
         self._models = SqlModels(self._connections, self._statements, self._model_statements)
 
     @property

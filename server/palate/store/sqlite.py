@@ -42,6 +42,7 @@ class SqliteDatabase:
         timeout: Seconds to wait for a lock.
     """
 
+    local: ClassVar[bool] = True
     dialect: ClassVar[Dialect] = sqlite.dialect(paramstyle="named")
 
     def __init__(self, path: Path, mode: str = "rwc", timeout: float = 2.0) -> None:

@@ -101,6 +101,15 @@ class ModelStoreSuite(OpenedStore):
         assert {"metal": Pointer("metal", "1", made.recipe, made.sha256)} == store.models.pointers("ana")
         assert [run] == list(store.models.runs())
 
+    def test_a_reason_may_quote_any_character(self, store: Store) -> None:
+        """What a library says of a broken file can hold anything; a NUL character becomes visible."""
+        publish(store, "1")
+        store.models.mark_broken("1", "bad node 'a\0b'")
+        store.models.log_run(make_run(store, make_record("2"), reason="\0 日本"))
+        broken = store.models.record("1")
+        assert broken is not None
+        assert ("bad node 'a␀b'", "␀ 日本") == (broken.reason, store.models.last_runs("ana")["metal"].reason)
+
     def test_a_metric_that_is_not_a_number_stays_so(self, store: Store) -> None:
         """Without a model in service there is nothing to compare with."""
         publish(store, "1", metrics=(Metric("auc", 0.75, 0.5),))

@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner, Result
 from palate.config import Config
+from palate.errors import StoreUnavailable
 from palate.store.contract import Store
 from palate_tools.training.commands import train
 
@@ -88,6 +90,34 @@ def test_a_failed_training_ends_with_1_and_the_others_are_trained(
     assert 1 == result.exit_code
     assert "there is no taste 'electronica'" in result.stdout
     assert {"ana"} >= {run.user_id for run in store.models.runs()}
+
+
+def test_a_trainer_that_watches_outlives_a_store_that_is_away(
+    run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, and looks again; one that finds no store when it starts ends at once."""
+    path, away = tmp_path / "palate.db", tmp_path / "away.db"
+    assert [] == list(store.user_ids())
+    store.close()
+
+    class Pauses:
+        """Takes the store away in the first pause, brings it back in the second, and ends the third."""
+
+        events: ClassVar = iter([lambda: path.rename(away), lambda: away.rename(path), signal.default_int_handler])
+
+        def wait(self, _: float) -> bool:
+            event: Any = next(self.events)
+            event(*([2, None] if event is signal.default_int_handler else []))
+            return False
+
+    monkeypatch.setattr("palate_tools.training.commands.Event", Pauses)
+    result = run("--watch", "--interval", "7")
+    assert 0 == result.exit_code, result.output
+    told = [line for line in result.stdout.splitlines() if "no listener is due" in line or "looking again" in line]
+    assert [False, True, False] == ["looking again in 7 seconds" in line for line in told]
+    away.unlink(missing_ok=True)
+    path.unlink()
+    assert isinstance(run("--watch").exception, StoreUnavailable)
 
 
 def test_a_trainer_that_is_killed_while_it_watches_leaves_a_store_that_the_next_one_uses(

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 from palate.config import CatalogConfig, Config, load_config
+from palate.errors import StoreUnavailable
 from palate.logs import set_up_logs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -79,7 +80,10 @@ def train(  # noqa: PLR0913 - an option each
     failed = _train(config, order, jobs, backend, console)
     try:
         while watch and not Event().wait(interval):
-            failed |= _train(config, order, jobs, backend, console)
+            try:
+                failed |= _train(config, order, jobs, backend, console)
+            except StoreUnavailable as error:
+                print_line(console, f"{error}; looking again in {interval:g} seconds")
     except KeyboardInterrupt:
         print_line(console, "stopped")
     if failed:
