@@ -158,6 +158,8 @@ class CacheConfig(_Table):
     """Rated tracks over all cached profiles; one takes 800 to 1,200 bytes, and each profile counts as eight more."""
     slate_bytes: Annotated[int, Field(ge=0)] = 67_108_864
     """Memory for slates; one of ten items takes about 3 kilobytes."""
+    candidate_bytes: Annotated[int, Field(ge=0)] = 67_108_864
+    """Memory for the candidates that were found for tastes; one taste takes about 6 kilobytes."""
 
 
 class ModelsConfig(_Table):

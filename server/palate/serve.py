@@ -141,13 +141,14 @@ class Server:
                 )
             )
         )
-        listeners = Listeners(store, catalog, config.cache.max_ratings, models, observer)
+        cache = config.cache
+        listeners = Listeners(store, catalog, cache.max_ratings, models, observer, cache.candidate_bytes)
         tokens = PageTokens(store.secret("page tokens"))
         feedback = stack.enter_context(contextlib.closing(FeedbackService(store, catalog, observer=observer)))
         profiles = ProfileService(catalog, store, listeners, router)
         recommendations = RecommendationService(catalog, listeners, router, tokens)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationServicer(recommendations, store, catalog, threads, config.cache.slate_bytes, observer), server
+            RecommendationServicer(recommendations, store, catalog, threads, cache.slate_bytes, observer), server
         )
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(feedback), server)
         profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(profiles, feedback, threads), server)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from palate.strategy.contract import Context, Rows, SlateRequest
+from palate.strategy.contract import Context, SlateRequest
 from palate.strategy.slate import SlateBuilder, take_turns
 
 from palate_strategies.scoring import TasteScorer, deal_among
@@ -40,16 +40,12 @@ def deal_best_first(
     """
     weak = _in_turn(weak, request.seed)
     kept = _weak_slots(weak_share, builder.room, len(active), len(weak))
-    deal = partial(deal_among, builder=builder, request=request, context=context, order=_best_first, evenly=evenly)
+    deal = partial(deal_among, builder=builder, request=request, context=context, evenly=evenly)
     main = deal(active, slots=builder.room - kept)
     extra = deal(weak, slots=builder.room)
     main += deal(active, slots=builder.room)
     piles = iter(main), iter(extra)
     return [next(piles[turn]) for turn in take_turns((len(main), len(extra)))]
-
-
-def _best_first(scorer: TasteScorer, rows: Rows) -> Rows:
-    return rows[np.argsort(-scorer.scores(rows))]
 
 
 def _weak_slots(share: float, slots: int, active: int, weak: int) -> int:
@@ -61,5 +57,7 @@ def _weak_slots(share: float, slots: int, active: int, weak: int) -> int:
 
 def _in_turn(weak: Sequence[TasteScorer], seed: int) -> list[TasteScorer]:
     """Return the weak tastes, most confident first; equals in an order that changes with every feedback."""
+    if len(weak) < 2:  # noqa: PLR2004 - one or none is in order
+        return list(weak)
     order = np.random.default_rng(seed).permutation(len(weak))
     return sorted((weak[position] for position in order), key=lambda scorer: -scorer.taste.confidence)

@@ -127,7 +127,7 @@ def _pool(
         return rows, catalog.popularity[rows].astype(np.float64) + 1
     rows = builder.open(next(source.scorer.candidates()))
     rows = _preferred(rows, lesser_known(catalog, source.cluster, rows, config.lesser_known))
-    rows = rows[np.argsort(-source.scorer.scores(rows))][: config.exploration_pool]
+    rows = rows[: config.exploration_pool]
     return rows, np.ones(len(rows))
 
 

@@ -42,13 +42,13 @@ class Fallback:
     def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
         """Return lesser-known tracks of the strong tastes, with explored ones spread among them."""
         builder = SlateBuilder(request, context.catalog, self._config.artists_limit)
-        scorers = scorers_of(profile.tastes_in(*TasteState), context.catalog, self._config)
+        scorers = scorers_of(profile.tastes_in(*TasteState), context, self._config)
         strong = _strong(scorers)
         others = [scorer for scorer in scorers if scorer not in strong]
         unspoken = by_nearest_taste(scorers, context)
         explored = explore(self._config, strong, others, builder, request, context, unspoken)
         order = partial(self._lesser_known_first, context.catalog)
-        picks = deal_among(strong, builder, request, context, order, slots=builder.room)
+        picks = deal_among(strong, builder, request, context, builder.room, order=order)
         piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)
         return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 
@@ -57,7 +57,6 @@ class Fallback:
         return score_by_tastes(profile, rows, context, self._config)
 
     def _lesser_known_first(self, catalog: CatalogIndex, scorer: TasteScorer, rows: Rows) -> Rows:
-        rows = rows[np.argsort(-scorer.scores(rows))]
         lesser = lesser_known(catalog, scorer.cluster, rows, self._config.lesser_known)
         return np.concatenate((rows[lesser], rows[~lesser]))
 

@@ -45,11 +45,11 @@ class ModelRung:
         Raises:
             Declined: When no model of these recipes serves the listener.
         """
-        config, catalog = self._config, context.catalog
+        config = self._config
         models = accepted_models(profile, context, self.recipes)
-        builder = SlateBuilder(request, catalog, config.artists_limit)
+        builder = SlateBuilder(request, context.catalog, config.artists_limit)
         active, weak, inactive = (
-            scorers_by_models(models, profile.tastes_in(state), catalog, config) for state in TasteState
+            scorers_by_models(models, profile.tastes_in(state), context, config) for state in TasteState
         )
         strong, others = (active, [*weak, *inactive]) if active else (weak, inactive)
         unspoken = explored_by_models(models, profile, context, config)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from palate.strategy.contract import (
-    CatalogIndex,
     Choice,
     Context,
     Declined,
@@ -86,9 +85,10 @@ class _ModelScorer(TasteScorer):
     """Finds candidates and what is near as ranking does, but scores by a model."""
 
     def __init__(
-        self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig, *, model: TasteModel
+        self, taste: Taste, cluster: int, context: Context, config: ScoringConfig, *, model: TasteModel
     ) -> None:
-        super().__init__(taste, cluster, catalog, config)
+        super().__init__(taste, cluster, context, config)
+        catalog = context.catalog
         self._normalized = catalog.normalized
         self._model = model
         self._offset = np.float64(model.cluster_offsets.get(catalog.clusters[cluster].cluster_id, 0.0))
@@ -102,6 +102,10 @@ class _ModelScorer(TasteScorer):
         kind = ReasonKind.MODEL if kind is ReasonKind.SIMILAR else kind
         return [replace(choice, model_version=self._model.version) for choice in super().choices(rows, kind, liked)]
 
+    def _first(self) -> Rows:
+        """Remember where to look but not the order, which belongs to the model."""
+        return self._best_first(self._remembered(self.taste, ("near", self._config), self._near))
+
     def _parts(self, rows: Rows, *_: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
         return [{"model": score} for score in self.scores(rows).tolist()]
 
@@ -110,9 +114,9 @@ class _CalibratedScorer(TasteScorer):
     """Ranks, and turns what it says of the chosen tracks into probabilities, so that tastes with models compare."""
 
     def __init__(
-        self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig, *, models: AcceptedModels
+        self, taste: Taste, cluster: int, context: Context, config: ScoringConfig, *, models: AcceptedModels
     ) -> None:
-        super().__init__(taste, cluster, catalog, config)
+        super().__init__(taste, cluster, context, config)
         self._models = models
 
     def _parts(self, rows: Rows, *_: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
@@ -120,7 +124,7 @@ class _CalibratedScorer(TasteScorer):
 
 
 def scorers_by_models(
-    models: AcceptedModels, tastes: Sequence[Taste], catalog: CatalogIndex, config: ScoringConfig
+    models: AcceptedModels, tastes: Sequence[Taste], context: Context, config: ScoringConfig
 ) -> list[TasteScorer]:
     """Make the scorers of those tastes whose cluster the catalog has and does not exclude.
 
@@ -128,13 +132,13 @@ def scorers_by_models(
     other tastes.
     """
 
-    def make(taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig) -> TasteScorer:
+    def make(taste: Taste, cluster: int, context: Context, config: ScoringConfig) -> TasteScorer:
         model = models.of(cluster)
         if model is None:
-            return _CalibratedScorer(taste, cluster, catalog, config, models=models)
-        return _ModelScorer(taste, cluster, catalog, config, model=model)
+            return _CalibratedScorer(taste, cluster, context, config, models=models)
+        return _ModelScorer(taste, cluster, context, config, model=model)
 
-    return scorers_of(tastes, catalog, config, make)
+    return scorers_of(tastes, context, config, make)
 
 
 def score_by_models(

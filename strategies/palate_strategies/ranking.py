@@ -33,7 +33,7 @@ class Ranking:
         """Return the best of every active taste in turns, with some of the weak ones among them."""
         builder = SlateBuilder(request, context.catalog, self._config.artists_limit)
         active, weak = (
-            scorers_of(profile.tastes_in(state), context.catalog, self._config)
+            scorers_of(profile.tastes_in(state), context, self._config)
             for state in (TasteState.ACTIVE, TasteState.WEAK)
         )
         picks = deal_best_first(active, weak, builder, request, context, self._config.weak_share)

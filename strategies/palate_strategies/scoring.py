@@ -9,6 +9,7 @@ Every cosine is weighted and taken between normal scores: ``cos(x, y) = sum(w x 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -40,9 +41,9 @@ _STRONGEST: Final = 3
 _NO_ROWS: Final = np.empty(0, dtype=np.int32)
 
 Order: TypeAlias = Callable[["TasteScorer", Rows], Rows]
-"""Puts candidates of a taste into the order in which they are to be chosen."""
+"""Puts candidates of a taste, which come best first, into the order in which they are to be chosen."""
 
-MakeScorer: TypeAlias = Callable[[Taste, int, CatalogIndex, ScoringConfig], "TasteScorer"]
+MakeScorer: TypeAlias = Callable[[Taste, int, Context, ScoringConfig], "TasteScorer"]
 """Makes the scorer of a taste, given the number of its cluster."""
 
 
@@ -52,7 +53,7 @@ class TasteScorer:
     Args:
         taste: The taste.
         cluster: The taste's cluster in the catalog.
-        catalog: The catalog.
+        context: The catalog, and what is remembered of the taste.
         config: The weights.
 
     Attributes:
@@ -60,10 +61,11 @@ class TasteScorer:
         cluster: Position of its cluster.
     """
 
-    def __init__(self, taste: Taste, cluster: int, catalog: CatalogIndex, config: ScoringConfig) -> None:
+    def __init__(self, taste: Taste, cluster: int, context: Context, config: ScoringConfig) -> None:
         self.taste = taste
         self.cluster = cluster
-        self._catalog = catalog
+        self._catalog = catalog = context.catalog
+        self._remembered = context.remembered
         self._config = config
         self._weights = np.array(config.feature_weights, dtype=np.float32)
         dislikes = taste.disliked.count
@@ -78,10 +80,25 @@ class TasteScorer:
         self._affinity = shares * (self._membership / largest if largest > 0 else 0)
 
     def candidates(self) -> Iterator[Rows]:
-        """Iterate over ever larger sets of the cluster's tracks from where the scores are highest."""
+        """Iterate over ever larger sets of the cluster's tracks from where ranking's scores are highest, best first."""
+        yield self._first()
+        yield from map(self._best_first, islice(self._sets(), 1, None))
+
+    def _first(self) -> Rows:
+        """Return the first set, which depends on the taste and the configuration alone."""
+        return self._remembered(self.taste, ("best first", self._config), lambda: self._best_first(self._near()))
+
+    def _near(self) -> Rows:
+        """Return the first set in no order."""
+        return next(self._sets())
+
+    def _sets(self) -> Iterator[Rows]:
         length = np.linalg.norm(self._direction)
         affinity = self._affinity / length if length > 0 else self._affinity
         return widening(self._catalog, self.cluster, self._direction, affinity, self._config.candidates)
+
+    def _best_first(self, rows: Rows) -> Rows:
+        return rows[np.argsort(-self.scores(rows))]
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
         """Return the score of each row, float32 ``(n,)``."""
@@ -142,12 +159,13 @@ class TasteScorer:
 
 
 def scorers_of(
-    tastes: Sequence[Taste], catalog: CatalogIndex, config: ScoringConfig, make: MakeScorer = TasteScorer
+    tastes: Sequence[Taste], context: Context, config: ScoringConfig, make: MakeScorer = TasteScorer
 ) -> list[TasteScorer]:
     """Make the scorers of those tastes whose cluster the catalog has and does not exclude."""
+    catalog = context.catalog
     numbered = [(taste, catalog.cluster_number(taste.taste_id)) for taste in tastes]
     return [
-        make(taste, number, catalog, config)
+        make(taste, number, context, config)
         for taste, number in numbered
         if number is not None and not catalog.clusters[number].excluded
     ]
@@ -158,9 +176,9 @@ def deal_among(
     builder: SlateBuilder,
     request: SlateRequest,
     context: Context,
-    order: Order,
     slots: int,
     *,
+    order: Order | None = None,
     evenly: bool = False,
 ) -> list[tuple[TasteScorer, int]]:
     """Share slots of a slate among tastes in proportion to their confidence, at least one slot each.
@@ -174,8 +192,8 @@ def deal_among(
         builder: Takes the tracks.
         request: What is asked for.
         context: The catalog, and what is rated.
-        order: Puts a taste's candidates in order.
         slots: How many slots to share, at most the builder's room.
+        order: Puts a taste's candidates in order; best first without it.
         evenly: Whether all tastes count as equally confident.
 
     Returns:
@@ -185,6 +203,8 @@ def deal_among(
         Steck, *Calibrated recommendations*, RecSys 2018, for slates that keep the proportions of a
         listener's interests; Balinski and Young, *Fair Representation*, 1982, for the divisors.
     """
+    if slots == 0:
+        return []
     weights = [1.0 if evenly else scorer.taste.confidence for scorer in scorers]
     if slots < len(scorers):
         shown = shown_by_cluster(request, context)
@@ -248,7 +268,7 @@ def judge(
 def score_by_tastes(profile: Profile, rows: Rows, context: Context, config: ScoringConfig) -> Scores:
     """Score rows by the taste that speaks for each; by popularity for a listener without likes."""
     catalog = context.catalog
-    scorers = scorers_of(profile.tastes_in(*TasteState), catalog, config)
+    scorers = scorers_of(profile.tastes_in(*TasteState), context, config)
     if not any(scorer.taste.liked.count for scorer in scorers):
         return score_by_popularity(rows, catalog)
     best, scores = judge(scorers, rows, catalog)
@@ -267,10 +287,11 @@ def popularity_choice(row: int, kind: ReasonKind, catalog: CatalogIndex) -> Choi
     return Choice(row, share, Reason(kind, parts={"popularity": share}))
 
 
-def _queue(scorer: TasteScorer, request: SlateRequest, order: Order) -> Iterator[int]:
+def _queue(scorer: TasteScorer, request: SlateRequest, order: Order | None) -> Iterator[int]:
     """Yield a taste's tracks in order; looks at more of them only when these are used up."""
-    for rows in scorer.candidates():
-        yield from order(scorer, request.without_excluded(rows)).tolist()
+    for candidates in scorer.candidates():
+        rows = request.without_excluded(candidates)
+        yield from (order(scorer, rows) if order else rows).tolist()
 
 
 def _strongest(shares: NDArray[np.float32]) -> list[tuple[tuple[str, float], ...]]:

@@ -4,13 +4,16 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.catalog.tracks import FEATURES
-from palate.strategy.contract import Choice, Context, Declined, ReasonKind, Strategy, TasteModel
+from palate.strategy.contract import Choice, Context, Declined, ReasonKind, Rows, Strategy, TasteModel
+from palate.strategy.memory import CandidateCache
 from palate.testing.catalog import Listener, make_listener
 from palate.testing.strategy import StrategySuite, pages, slate
 from palate_strategies.config import ModelRungConfig, RankingConfig
@@ -324,3 +327,26 @@ def test_a_bad_option_is_refused_by_name(name: str, value: float) -> None:
     """The operator reads which option is wrong."""
     with pytest.raises(ValueError, match=name):
         ModelRungConfig(**{name: value})  # type: ignore[arg-type]  # the wrong value is the test
+
+
+def test_a_swap_looks_for_no_candidates(four: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where to look depends on the tastes alone; what is remembered changes no slate."""
+    looked = list[int]()
+    nearest = Catalog.nearest
+
+    def counting(catalog: Catalog, cluster: int, *rest: Any) -> Rows:
+        looked.append(cluster)
+        return nearest(catalog, cluster, *rest)
+
+    monkeypatch.setattr(Catalog, "nearest", counting)
+    remembered = partial(CandidateCache(10**6).rows, "ana")
+    listener = replace(four, context=replace(four.context, remembered=remembered))
+    before = slate(GBDT, listener, 20)
+    assert len(looked) >= 3
+    assert before == slate(GBDT, four, 20)
+    looked.clear()
+    swapped = served(listener, {**listener.context.models, "j-pop": towards(3, "j-pop 4", "neural")})
+    after = slate(GBDT, swapped, 20)
+    assert [] == looked
+    assert {"metal 7", "j-pop 4"} == {choice.model_version for choice in after} - {""}
+    assert after == slate(GBDT, served(four, swapped.context.models), 20)

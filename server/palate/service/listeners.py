@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from palate.observer import UNOBSERVED, Observer
 from palate.store.contract import Header, Store
 from palate.store.model_contract import Pointer
 from palate.strategy.contract import Context, Rows
+from palate.strategy.memory import CandidateCache
 from palate.tastes import Event, EventKind, Profile, Rating, Verdict, advance, replay
 
 __all__ = ["Listener", "Listeners"]
@@ -57,6 +59,7 @@ class Listeners:
         max_ratings: How many ratings the kept profiles may have together.
         models: Finds their models; without it nobody is served by one.
         observer: Is told of what is folded and swapped.
+        candidate_bytes: How much memory may be taken by what strategies found for tastes.
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class Listeners:
         max_ratings: int,
         models: ServedModels | None = None,
         observer: Observer = UNOBSERVED,
+        candidate_bytes: int = 0,
     ) -> None:
         self._store = store
         self._observer = observer
         self._catalog = catalog
         self._max_ratings = max_ratings
         self._models = models
+        self._candidates = CandidateCache(candidate_bytes)
         self._ratings = 0
         self._kept: OrderedDict[str, Listener] = OrderedDict()
         self._lock = threading.Lock()
@@ -162,7 +167,7 @@ class Listeners:
             {taste_id: np.array(rows, dtype=np.int32) for taste_id, rows in sides[verdict].items()}
             for verdict in (Verdict.LIKE, Verdict.DISLIKE)
         )
-        return Listener(header, profile, np.unique(rows[rows >= 0]), Context(self._catalog, liked, disliked))
+        return Listener(header, profile, np.unique(rows[rows >= 0]), self._context(profile.user_id, liked, disliked))
 
     def _continued(self, kept: Listener, profile: Profile, header: Header, events: Sequence[Event]) -> Listener:
         """Do what `_listener` does, but look only at what the events after a kept listener touched."""
@@ -183,7 +188,11 @@ class Listeners:
                 rows = sides[now.verdict].get(now.taste_id, _NO_ROWS)
                 sides[now.verdict][now.taste_id] = np.append(rows, np.int32(row))
             rated = _without(rated, row) if now is None else _with(rated, row)
-        return Listener(header, profile, rated, Context(self._catalog, sides[Verdict.LIKE], sides[Verdict.DISLIKE]))
+        context = self._context(profile.user_id, sides[Verdict.LIKE], sides[Verdict.DISLIKE])
+        return Listener(header, profile, rated, context)
+
+    def _context(self, user_id: str, liked: Mapping[str, Rows], disliked: Mapping[str, Rows]) -> Context:
+        return Context(self._catalog, liked, disliked, remembered=partial(self._candidates.rows, user_id))
 
     def _keep(self, listener: Listener) -> None:
         user_id = listener.profile.user_id

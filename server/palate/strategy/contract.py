@@ -5,7 +5,7 @@ gRPC, SQL or onnxruntime. `palate.testing.strategy` holds the suite that every s
 """
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.catalog.tracks import GenreCluster
-from palate.tastes.profile import Profile
+from palate.tastes.profile import Profile, Taste
 
 __all__ = [
     "CatalogIndex",
@@ -226,6 +226,15 @@ class Declined(Exception):
     """Raised by a strategy that has nothing to say of a listener: the stage below is asked, and nothing has failed."""
 
 
+Remembered: TypeAlias = Callable[[Taste, Hashable, Callable[[], Rows]], Rows]
+"""See `Context.remembered`."""
+
+
+def _find_anew(taste: Taste, key: Hashable, find: Callable[[], Rows]) -> Rows:  # noqa: ARG001 - it remembers nothing
+    """Find rows anew whenever they are asked for."""
+    return find()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a strategy may reach besides the request and the profile.
@@ -238,12 +247,16 @@ class Context:
         models: The model that serves each taste, by taste_id; under the empty string the listener's common
             model, which serves the tastes that have none of their own. A model is loaded when it is first asked
             for; one that cannot be loaded is not there. False when there is certainly none.
+        remembered: Called with a taste, a key and a function that finds rows, returns those rows, read-only. They may
+            be from an earlier call, so they must depend on nothing but the taste, the key and the catalog; the key
+            must tell apart whatever else they depend on, such as the strategy's configuration.
     """
 
     catalog: CatalogIndex
     liked: Mapping[str, Rows]
     disliked: Mapping[str, Rows]
     models: Mapping[str, TasteModel] = field(default_factory=dict)
+    remembered: Remembered = _find_anew
 
 
 class Strategy(Protocol):
