@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "evaluate": _Command("palate_tools.evaluation.commands:evaluate", "Measure palate on real labels and playlists."),
     "simulate": _Command("palate_tools.simulation.commands:simulate_command", "Let simulated listeners use a server."),
     "compare": _Command("palate_tools.comparison.commands:compare_command", "Compare palate with other ways."),
+    "console": _Command("palate_tools.console.command:console", "Listen and judge in the terminal."),
     "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from palate_tools.tables import open_console, print_line
 
-__all__ = ["Session", "connected", "user_option"]
+__all__ = ["Session", "advice", "connected", "reaching", "user_option"]
 
 _ADDRESS: Final = "localhost:50051"
 _NOT_FOUND: Final = {
@@ -70,6 +70,21 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     A call that fails ends the command with one sentence and exit code 1.
     """
 
+    @click.option("--json", "as_json", is_flag=True, help="Print the answer as protobuf JSON, one message a line.")
+    @functools.wraps(command)
+    def run(connect: Callable[[], Client], *, as_json: bool, **arguments: Any) -> None:
+        with connect() as client:
+            command(Session(client, open_console(), as_json), **arguments)
+
+    return reaching(run)
+
+
+def reaching(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a server, and as its first argument what opens a `Client` of it.
+
+    A call that fails ends the command with one sentence and exit code 1.
+    """
+
     @click.option("--server", default=_ADDRESS, show_default=True, metavar="HOST:PORT", help="The server to call.")
     @click.option("--token", metavar="TOKEN", help="The bearer token, where the server wants one.")
     @click.option("--tls", is_flag=True, help="Encrypt; the system's authorities vouch for the server.")
@@ -78,30 +93,20 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="Encrypt; the certificates in this PEM file vouch for the server.",
     )
-    @click.option("--json", "as_json", is_flag=True, help="Print the answer as protobuf JSON, one message a line.")
     @functools.wraps(command)
-    def run(*, server: str, token: str | None, tls: bool, tls_ca: Path | None, as_json: bool, **arguments: Any) -> None:
+    def run(*, server: str, token: str | None, tls: bool, tls_ca: Path | None, **arguments: Any) -> None:
         credentials = _trusting(tls_ca) if tls_ca else tls
         try:
-            with Client(server, token=token, tls=credentials) as client:
-                command(Session(client, open_console(), as_json), **arguments)
+            command(functools.partial(Client, server, token=token, tls=credentials), **arguments)
         except CallFailed as error:
-            raise click.ClickException(_advice(error, server)) from error
+            raise click.ClickException(advice(error, server)) from error
         except UnicodeEncodeError as error:
             raise click.ClickException(f"{error.object!r} is not valid UTF-8; write it in that encoding") from error
 
     return run
 
 
-def _trusting(authorities: Path) -> grpc.ChannelCredentials:
-    """Return credentials for servers that the certificates in a file vouch for."""
-    certificates = authorities.read_bytes()
-    if b"-----BEGIN CERTIFICATE-----" not in certificates:
-        raise click.BadParameter(f"{authorities} holds no certificate in PEM form", param_hint="--tls-ca")
-    return grpc.ssl_channel_credentials(certificates)
-
-
-def _advice(error: CallFailed, server: str) -> str:
+def advice(error: CallFailed, server: str) -> str:
     """Say what happened and what a person at a terminal can do about it."""
     if isinstance(error, Unreachable):
         return (
@@ -113,3 +118,11 @@ def _advice(error: CallFailed, server: str) -> str:
     if isinstance(error, NotFound) and error.kind in _NOT_FOUND:
         return _NOT_FOUND[error.kind].format(name=error.name)
     return str(error)
+
+
+def _trusting(authorities: Path) -> grpc.ChannelCredentials:
+    """Return credentials for servers that the certificates in a file vouch for."""
+    certificates = authorities.read_bytes()
+    if b"-----BEGIN CERTIFICATE-----" not in certificates:
+        raise click.BadParameter(f"{authorities} holds no certificate in PEM form", param_hint="--tls-ca")
+    return grpc.ssl_channel_credentials(certificates)

@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "bar", "open_console", "print_facts", "print_line", "print_rows"]
+__all__ = ["Column", "bar", "open_console", "print_facts", "print_line", "print_rows", "printable"]
 
 _UNBOUNDED: Final = 100_000
 _BAR_CELLS: Final = 6
@@ -60,7 +60,7 @@ def print_rows(console: Console, columns: Sequence[Column], rows: Iterable[Seque
         columns: The columns.
         rows: One text for each column.
     """
-    cells = [[Text(_shown(text)) for text in row] for row in rows]
+    cells = [[Text(printable(text)) for text in row] for row in rows]
     for shown, texts in _layouts(columns, cells):
         widths = _widths(shown, texts, console.width)
         if widths:
@@ -73,18 +73,23 @@ def print_rows(console: Console, columns: Sequence[Column], rows: Iterable[Seque
 
 def print_facts(console: Console, facts: Mapping[str, str]) -> None:
     """Print names and values, one line for each."""
-    _print(console, _block(list(facts), [Text(_shown(value)) for value in facts.values()]))
+    _print(console, _block(list(facts), [Text(printable(value)) for value in facts.values()]))
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:
     """Print a line that may be copied whole: the terminal breaks it where it must."""
-    console.print(Text(_shown(text), style=style), soft_wrap=True)
+    console.print(Text(printable(text), style=style), soft_wrap=True)
 
 
 def bar(share: float) -> str:
     """Return a share in [0, 1] as a bar and a figure: ``"■■■■□□ 0.71"``."""
     full = round(share * _BAR_CELLS)
     return f"{'■' * full}{'□' * (_BAR_CELLS - full)} {share:.2f}"
+
+
+def printable(text: str) -> str:
+    """Return a text without what would steer the terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _layouts(columns: Sequence[Column], rows: _Rows) -> Iterator[tuple[Sequence[Column], _Rows]]:
@@ -157,8 +162,3 @@ def _print(console: Console, what: RenderableType) -> None:
         console.print(what)
     for line in capture.get().splitlines():
         console.print(Text(line.rstrip()), soft_wrap=True)
-
-
-def _shown(text: str) -> str:
-    """Return a text without what would steer the terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

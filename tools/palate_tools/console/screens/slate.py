@@ -1,0 +1,153 @@
+"""The slate, the profile and the reason side by side: what is shown of a listener, and how it is kept up to date."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+from palate.v1 import profile_pb2
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+
+from palate_tools.console.reason_view import reason_title, reason_view
+from palate_tools.console.session import DISLIKE, LIKE, Slate, Verdict
+from palate_tools.console.slate_view import Line
+from palate_tools.console.widgets import ProfilePane, TrackList
+from palate_tools.console.words import EXPLORED, MARKS, stage_name
+from palate_tools.tables import printable
+
+if TYPE_CHECKING:
+    from palate_tools.console.app import ConsoleApp
+
+__all__ = ["SlateScreen"]
+
+_SIGNS: Final = f"{MARKS[LIKE][0]} liked  {MARKS[DISLIKE][0]} disliked  {EXPLORED} explored"
+
+
+class SlateScreen(Screen[None]):
+    """Shows one listener's slate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slate: Slate | None = None
+        self._versions: Mapping[str, str] = {}
+        self._stage = ""
+
+    @property
+    def console(self) -> "ConsoleApp":
+        """The application."""
+        return cast("ConsoleApp", self.app)
+
+    @property
+    def tracks(self) -> TrackList:
+        """The slate as a list."""
+        return self.query_one(TrackList)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the panes."""
+        yield Static(id="status")
+        with Horizontal(id="panes"):
+            yield ProfilePane(id="profile", classes="pane")
+            with Vertical(id="middle"):
+                with Vertical(id="slate", classes="pane"):
+                    above = Static(classes="headings")
+                    yield above
+                    yield TrackList(above, "score", id="tracks")
+                with VerticalScroll(id="reason", classes="pane"):
+                    yield Static()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Name the panes."""
+        for name in ("profile", "slate"):
+            self.query_one(f"#{name}").border_title = name
+        self.tracks.focus()
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Say why the track under the cursor is there."""
+        event.stop()
+        pick = self.tracks.current.pick if self.tracks.current else None
+        self.query_one("#reason").border_title = reason_title(pick) if pick else "why"
+        self.query_one("#reason Static", Static).update(reason_view(pick) if pick else "")
+
+    async def begin(self, user_id: str) -> bool:
+        """Take up a listener and recommend; False when the server did not answer."""
+        if not await self.console.do(lambda: self.console.session.choose(user_id)):
+            return False
+        self._versions, self._stage = {}, ""
+        return await self.recommend() is not None
+
+    async def recommend(self, after: Slate | None = None) -> Slate | None:
+        """Show the first slate, or the page after another one; None when the server did not answer."""
+        session = self.console.session
+        answered = await self.console.ask(lambda: (session.recommend(after), session.clusters))
+        if answered is None:
+            return None
+        slate, clusters = answered
+        self.slate = slate
+        self.tracks.show(self._lines(slate), clusters)
+        page = f" · page {slate.page}" if slate.page > 1 else ""
+        title = f"slate · {stage_name(slate.answer.strategy)} · revision {slate.answer.profile_revision}{page}"
+        self.query_one("#slate").border_title = Text(title)
+        self.entitle("" if slate.picks else "nothing is left")
+        await self.refresh_profile()
+        return slate
+
+    async def judge(self, line: Line, verdict: Verdict) -> bool:
+        """Record what the listener thinks of a track, and show it; False when the server did not answer."""
+        recommendation_id = self.slate.answer.recommendation_id if self.slate else ""
+        session = self.console.session
+        if not await self.console.do(lambda: session.judge(line.track, verdict, recommendation_id)):
+            return False
+        self.mark()
+        await self.refresh_profile()
+        return True
+
+    def mark(self) -> None:
+        """Show the verdicts that stand now."""
+        self.tracks.mark(self.console.session.verdicts)
+
+    def entitle(self, remark: str) -> None:
+        """Say something below the slate; what the signs mean when there is nothing to say."""
+        self.query_one("#slate").border_subtitle = Text(remark or _SIGNS)
+
+    async def refresh_profile(self, *, quiet: bool = False) -> None:
+        """Show the profile as it is now, and say when the stage has changed."""
+        session = self.console.session
+        read = await self.console.ask(lambda: (session.profile(), session.ladder), quiet=quiet)
+        self._show_status(read[0] if read else None)
+        if read is None:
+            return
+        profile, ladder = read
+        self.query_one(ProfilePane).show(profile, ladder)
+        if self._stage and profile.stage != self._stage:
+            self.console.tell(f"{printable(profile.user_id)} is at {stage_name(profile.stage)} now")
+        self._stage = profile.stage
+
+    def _lines(self, slate: Slate) -> list[Line]:
+        """Return the slate's lines; those that a newer model scored than their taste's last ones are marked."""
+        earlier = self._versions
+        versions = {pick.item.taste_id: pick.item.model_version for pick in slate.picks if not pick.item.exploration}
+        self._versions = {**earlier, **versions}
+        return [
+            Line(
+                number,
+                pick.track,
+                pick,
+                self.console.session.verdicts.get(pick.track.track_id),
+                renewed=pick.item.model_version not in {"", earlier.get(pick.item.taste_id, pick.item.model_version)},
+            )
+            for number, pick in enumerate(slate.picks, 1)
+        ]
+
+    def _show_status(self, profile: profile_pb2.Profile | None) -> None:
+        session = self.console.session
+        status = Text(overflow="ellipsis", no_wrap=True)
+        status.append(" palate ", "bold reverse").append(" ").append(printable(session.user_id), "bold")
+        if profile is None:
+            status.append(f" · {session.address} does not answer", "bold red")
+        else:
+            status.append(f" · {stage_name(profile.stage)} · revision {profile.revision}")
+            status.append(f" · {session.address}", "dim")
+        self.query_one("#status", Static).update(status)
