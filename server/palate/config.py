@@ -44,6 +44,10 @@ _SERVICE_LINK: Final = re.compile(r"PALATE_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVI
 """Variables that Kubernetes sets in every pod of a namespace which has a service called ``palate``."""
 
 
+_SECRETS: Final = frozenset({"url", "sha256"})
+"""Keys where a password may stand, if only by mistake; no error shows what does."""
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,7 +94,7 @@ class CatalogConfig(_Table):
 class StoreConfig(_Table):
     """Table ``[store]``."""
 
-    url: str = ""
+    url: Annotated[str, Field(repr=False)] = ""
     """Database URL; ``palate.db`` in the data folder, by SQLite, when empty."""
 
 
@@ -314,7 +318,8 @@ def _describe(error: ValidationError | SettingsError, path: Path | None, file: d
         elif details["type"] == "value_error":
             lines.append(f"{where}: {details['ctx']['error']}")
         else:
-            lines.append(f"{where}: {details['msg']}, not {details['input']!r}")
+            found = "" if _SECRETS.intersection(location) else f", not {details['input']!r}"
+            lines.append(f"{where}: {details['msg']}{found}")
     return lines
 
 

@@ -55,6 +55,21 @@ def test_a_mistake_in_the_file_is_named_with_what_would_be_right(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    "text", ["[store]\nurl = ['postgresql://a:hunter2@b/c']", "[[auth.tokens]]\nname = 'a'\nsha256 = 'hunter2'"]
+)
+def test_a_mistake_where_a_password_may_stand_is_named_without_it(tmp_path: Path, text: str) -> None:
+    """Error messages end up in logs."""
+    with pytest.raises(ConfigError, match=r"store\.url|sha256") as caught:
+        load_config(write(tmp_path, text))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_database_url_is_not_shown_by_a_configuration() -> None:
+    """A configuration that appears in a traceback does not give the password away."""
+    assert "hunter2" not in repr(load_config(None, {"store.url": "postgresql://a:hunter2@b/c"}))
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
         ("PALATE_SERVER__PROT", "1", "PALATE_SERVER__PROT: unknown key; did you mean server.port?"),
