@@ -2,16 +2,19 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Connection as SqlalchemyConnection
 from sqlalchemy import Dialect, Engine
 
 from palate.errors import StoreUnavailable
 
-__all__ = ["Connection", "Connections", "Database"]
+__all__ = ["Connection", "Connections", "Database", "Statement"]
+
+Statement: TypeAlias = tuple[str, Mapping[str, object]]
+"""SQL and its parameters."""
 
 
 class Connection(Protocol):
@@ -24,6 +27,9 @@ class Connection(Protocol):
             ValueError: When a row with the same key exists.
             StoreUnavailable: When the database cannot be used.
         """
+
+    def execute_all(self, statements: Sequence[Statement]) -> None:
+        """Execute statements that return nothing, and wait for the last one only. Raises as `execute` does."""
 
     def begin_snapshot(self) -> None:
         """Let the reads up to the commit see one state of the database."""

@@ -2,7 +2,7 @@
 
 import math
 import select
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 
 import psycopg
@@ -12,6 +12,7 @@ from sqlalchemy import Connection as SqlalchemyConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from palate.errors import ConfigError, StoreUnavailable
+from palate.store.connections import Statement
 from palate.store.rows import Row
 from palate.store.urls import timeout_seconds
 
@@ -163,12 +164,17 @@ class PostgresConnection:
         try:
             self._cursor.execute(sql, parameters)
             return self._cursor.fetchall() if self._cursor.description else []
-        except psycopg.IntegrityError as exc:
-            raise ValueError(f"the store has this already: {exc}") from exc
         except psycopg.Error as exc:
-            if exc.sqlstate is None and isinstance(exc, psycopg.ProgrammingError | psycopg.DataError):
-                raise  # a statement or a value that never went to the server
-            raise self._database.unavailable(exc) from exc
+            raise self._explained(exc) from exc
+
+    def execute_all(self, statements: Sequence[Statement]) -> None:
+        """Execute statements that return nothing, in one message. Raises as `execute` does."""
+        try:
+            with self._raw.pipeline():
+                for sql, parameters in statements:
+                    self._cursor.execute(sql, parameters)
+        except psycopg.Error as exc:
+            raise self._explained(exc) from exc
 
     def begin_snapshot(self) -> None:
         """Let the reads up to the commit see one state of the database."""
@@ -196,6 +202,14 @@ class PostgresConnection:
             self._raw.execute(sql, prepare=False)
         except psycopg.Error as exc:
             raise self._database.unavailable(exc) from exc
+
+    def _explained(self, error: psycopg.Error) -> Exception:
+        """Say in palate's terms what an error means."""
+        if isinstance(error, psycopg.IntegrityError):
+            return ValueError(f"the store has this already: {error}")
+        if error.sqlstate is None and isinstance(error, psycopg.ProgrammingError | psycopg.DataError):
+            return error  # a statement or a value that never went to the server: a mistake of palate's
+        return self._database.unavailable(error)
 
     def _connect(self) -> None:
         try:

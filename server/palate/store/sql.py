@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Final
 
 from palate.errors import StoreUnavailable
-from palate.store.connections import Connection, Connections, Database
+from palate.store.connections import Connection, Connections, Database, Statement
 from palate.store.contract import Header, Transaction
 from palate.store.model_contract import ModelStore
 from palate.store.model_statements import ModelStatements
@@ -145,6 +145,7 @@ class _SqlTransaction:
         self._statements = statements
         self._models = models
         self._obstacle = ""
+        self._writes: list[Statement] = []
 
     def header(self, user_id: str) -> Header | None:
         rows = self._read(self._statements.header, {"user_id": user_id})
@@ -252,14 +253,16 @@ class _SqlTransaction:
     def _writing(self) -> Iterator[None]:
         """Let writes happen together or spoil the transaction, which may be half-written then."""
         self._refuse_after_an_obstacle()
+        self._writes.clear()
         try:
             yield
+            self._connection.execute_all(self._writes)
         except BaseException as exc:
             self._obstacle = f"nothing of this transaction was kept, because one of its writes failed: {exc}"
             raise
 
     def _write(self, sql: str, parameters: Mapping[str, object]) -> None:
-        self._connection.execute(sql, parameters)
+        self._writes.append((sql, parameters))
 
     def _refuse_after_an_obstacle(self) -> None:
         if self._obstacle:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection as SqlalchemyConnection
 from sqlalchemy.dialects import sqlite
 
 from palate.errors import ConfigError, StoreUnavailable
+from palate.store.connections import Statement
 from palate.store.rows import Row
 from palate.store.urls import timeout_seconds
 
@@ -134,6 +135,11 @@ class SqliteConnection:
         except sqlite3.Error as exc:
             raise self._database.unavailable(exc) from exc
         return rows
+
+    def execute_all(self, statements: Sequence[Statement]) -> None:
+        """Execute statements that return nothing."""
+        for sql, parameters in statements:
+            self.execute(sql, parameters)
 
     def begin_snapshot(self) -> None:
         """Let the reads up to the commit see one state of the database."""

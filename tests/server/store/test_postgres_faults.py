@@ -102,9 +102,9 @@ def test_a_statement_that_takes_too_long_is_unavailable(postgres: Any) -> None:
     """The server's own limit ends in the same words as a lock."""
     url = postgres.new_url()
     open_store(url).close()
-    with closing(open_store(url.replace("-csearch_path", "-cstatement_timeout%3D1%20-csearch_path"))) as store:
+    with closing(open_store(url.replace("-csearch_path", "-cstatement_timeout%3D500%20-csearch_path"))) as store:
         with pytest.raises(StoreUnavailable, match="statement_timeout"), store.transaction() as transaction:
-            transaction._connection.execute("SELECT pg_sleep(1)", {})  # type: ignore[attr-defined] # noqa: SLF001 - no statement of palate is slow by itself
+            transaction._connection.execute("SELECT pg_sleep(20)", {})  # type: ignore[attr-defined] # noqa: SLF001 - no statement of palate is slow by itself
         assert None is store.header("ana")
 
 
