@@ -7,6 +7,7 @@ So all scores are calibrated probabilities of a like and stand in one order.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from palate_strategies.scoring import TasteScorer, score_by_tastes, scorers_of
 __all__ = ["AcceptedModels", "accepted_models", "explored_by_models", "score_by_models", "scorers_by_models"]
 
 _COMMON = ""
+_NO_ROWS: Final = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class _ModelScorer(TasteScorer):
         self._normalized = catalog.normalized
         self._model = model
         self._offset = np.float64(model.cluster_offsets.get(catalog.clusters[cluster].cluster_id, 0.0))
+        self._ordered: tuple[Rows, NDArray[np.float32]] = _NO_ROWS, np.empty(0, dtype=np.float32)
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
         """Return the model's probability of a like of each row, float32 ``(n,)``."""
@@ -107,7 +110,19 @@ class _ModelScorer(TasteScorer):
         return self._best_first(self._remembered(self.taste, ("near", self._config), self._near))
 
     def _parts(self, rows: Rows, *_: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
-        return [{"model": score} for score in self.scores(rows).tolist()]
+        return [{"model": score} for score in self._known(rows).tolist()]
+
+    def _best_first(self, rows: Rows) -> Rows:
+        scores = self.scores(rows)
+        order = np.argsort(-scores)
+        self._ordered = rows[order], scores[order]
+        return self._ordered[0]
+
+    def _known(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the scores of few rows, which nearly always are among those that were put in order last."""
+        ordered, scores = self._ordered
+        found = ordered == rows[:, np.newaxis]
+        return scores[found.argmax(axis=1)] if found.any(axis=1).all() else self.scores(rows)
 
 
 class _CalibratedScorer(TasteScorer):

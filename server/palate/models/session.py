@@ -87,6 +87,7 @@ class ServedModel:
 _OUTPUTS: Final = [OUTPUT]
 
 
+@functools.cache
 def _options() -> onnxruntime.SessionOptions:
     """Return what makes a session small, quick to open and free of threads.
 
@@ -111,9 +112,8 @@ def _options() -> onnxruntime.SessionOptions:
 _FATAL: Final = 4
 
 
-@functools.cache
 def _share_arena() -> None:
-    """Give the process one arena for the working memory of all sessions; once."""
+    """Give the process one arena for the working memory of all sessions; a second call does no harm."""
     kind, purpose = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
     memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, purpose)
     onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(0, -1, -1, -1))
