@@ -24,7 +24,7 @@ check: .venv/developing ## Lint, check types, and check the contract with its ge
 	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/python protos/generate.py --check
 
-demo: .venv/serving ## Walk a listener of three tastes from nothing to ranking
+demo: .venv/showing ## Walk a listener of three tastes up every rung, models and a report included
 	$(BIN)/palate demo
 
 bench: .venv/developing ## Measure the server under load, training and swaps, as ratios within one run
@@ -49,6 +49,10 @@ clean: ## Remove what the other targets made
 .venv/serving: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q -e .
+	@touch $@
+
+.venv/showing: .venv/serving
+	$(BIN)/pip install -q -e '.[train,report]'
 	@touch $@
 
 .venv/developing: .venv/serving

@@ -1,105 +1,97 @@
-"""`palate demo`: a listener of three tastes, from nothing to ranking, against a server of its own."""
+"""`palate demo`: a listener of three tastes climbs every rung of the ladder, models and their swaps included."""
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
 import click
-from palate.client import Client
-from palate.config import LogConfig, load_config
-from palate.logs import set_up_logs
-from palate.testing.server import running_server
-from palate.v1 import recommendation_pb2
+from rich.console import Console
 
-from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.connecting import Session
 from palate_tools.listening import show_profile
+from palate_tools.story.telling import LISTENER, LOVES, TURNS, Trained, Turn, begin_story
 from palate_tools.tables import Column, open_console, print_line, print_rows
+from palate_tools.training.report import Outcome, TasteReport
 
 __all__ = ["demo"]
 
-_LISTENER: Final = "dana"
-_LOVES: Final = {"extreme-metal": "extreme metal", "j-pop": "J-pop", "latin-pop": "Latin pop"}
-_KNOWN: Final = ("wage war", "yoasobi", "karol g")
-"""An artist of each kind that the listener knows to look for."""
-_LISTENED: Final = 3
-_TURNS: Final = 10
 _COLUMNS: Final = (
-    Column("turn", number=True),
+    Column("turns", number=True),
     Column("strategy"),
-    Column("revision", number=True),
-    Column("slate", narrowest=30),
+    *(Column(taste_id, number=True) for taste_id in LOVES),
+    Column("other", number=True),
     Column("liked", number=True),
-    Column("disliked", number=True),
+    Column("chance of a like", number=True),
 )
 
 
 @click.command
-@click.option("--turns", default=_TURNS, show_default=True, type=click.IntRange(1), help="How many slates to look at.")
-def demo(turns: int) -> None:
-    """Walk a listener of three tastes from cold start to ranking.
+@click.option("--turns", default=TURNS, show_default=True, type=click.IntRange(1), help="How many slates to look at.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
+def demo(turns: int, seed: int) -> None:
+    """Walk a listener of three tastes from cold start to models of their own.
 
-    The listener listens to the first three tracks of every slate, likes what is of their three kinds, and dislikes
-    the rest. After each of the first slates they look for a track of one kind themselves.
+    The listener hears ten tracks in a turn and gives a verdict on four of them, whichever these are. Models are
+    trained on the way by the real trainer, and serve from the next call on.
     """
     console = open_console()
-    with _own_server() as client:
-        loved = ", ".join(_LOVES.values())
-        print_line(console, f"{_LISTENER} loves {loved}, and nothing else. palate has never seen them.")
-        print_line(
-            console, f"Of every slate they hear the first {_LISTENED} tracks, like what is theirs and dislike the rest."
-        )
-        print_line(console, f"After each of the first slates they look for one artist by name: {', '.join(_KNOWN)}.")
+    told = []
+    print_line(console, f"{LISTENER} loves some of {', '.join(LOVES)}, and little else. palate has never seen them.")
+    print_line(console, "")
+    with begin_story(seed) as story:
+        for event in story.tell(turns):
+            if isinstance(event, Turn):
+                told.append(event)
+                print_line(console, _line(event))
+            else:
+                _print_training(console, event)
         print_line(console, "")
-        print_rows(console, _COLUMNS, [_turn(client, number) for number in range(1, turns + 1)])
+        print_line(console, "Strategy by strategy, tracks of a slate of ten:")
         print_line(console, "")
-        print_line(console, f"What palate knows of {_LISTENER} now:")
+        print_rows(console, _COLUMNS, _summary(told))
         print_line(console, "")
-        show_profile(Session(client, console, as_json=False), client.get_profile(_LISTENER).profile)
-        last = client.recommend(_LISTENER)
-        served = Counter(item.taste_id for item in last.items)
-        shares = ", ".join(f"{taste_id} {count}" for taste_id, count in served.most_common())
+        print_line(console, f"What palate knows of {LISTENER} now:")
         print_line(console, "")
-        print_line(console, f"The next slate of ten keeps them apart: {shares}.")
+        show_profile(Session(story.client, console, as_json=False), told[-1].profile)
 
 
-@contextmanager
-def _own_server() -> Iterator[Client]:
-    """Serve the bundled catalog on a free port, from a data folder that goes away afterwards."""
-    set_up_logs(LogConfig(level="warning"))
-    with tempfile.TemporaryDirectory(prefix="palate-demo-") as folder:
-        keys = {"data_dir": Path(folder), "catalog.path": bundled_catalog(Path(folder)), "server.port": 0}
-        with running_server(load_config(None, keys)) as address, Client(address) as client:
-            yield client
+def _line(turn: Turn) -> str:
+    liked = sum(row.liked for row in turn.rows)
+    shown = Counter(row.cluster_id if row.cluster_id in LOVES else "other" for row in turn.rows)
+    content = ", ".join(f"{shown[name]} {name}" for name in (*LOVES, "other") if shown[name])
+    line = f"turn {turn.number + 1:>2}  {turn.page.strategy:<10}  {liked:>2} of {len(turn.rows)} liked  {content}"
+    models = sorted({row.model_version for row in turn.rows} - {""})
+    return line + (f"  (models {', '.join(models)})" if models else "")
 
 
-def _turn(client: Client, number: int) -> list[str]:
-    """Let the listener judge one slate, and return the table's row about it."""
-    slate = client.recommend(_LISTENER)
-    clusters = {item.track_id: client.get_track(item.track_id).track.genre_cluster_id for item in slate.items}
-    listened = [item.track_id for item in slate.items[:_LISTENED]]
-    verdicts = Counter(_judge(client, slate, track_id, clusters[track_id]) for track_id in listened)
-    if number <= len(_KNOWN):
-        _look_for(client, _KNOWN[number - 1])
-        verdicts["liked"] += 1
-    counts = Counter(_LOVES.get(cluster_id, "other") for cluster_id in clusters.values())
-    content = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    revision = str(slate.profile_revision)
-    return [str(number), slate.strategy, revision, content, str(verdicts["liked"]), str(verdicts["disliked"])]
+def _print_training(console: Console, training: Trained) -> None:
+    for report in training.reports:
+        if report.outcome is not Outcome.LOCKED_OUT:
+            print_line(console, f"         trained on {training.labels} labels: {_outcome(report)}", style="bold")
 
 
-def _judge(client: Client, slate: recommendation_pb2.RecommendResponse, track_id: str, cluster_id: str) -> str:
-    if cluster_id in _LOVES:
-        client.like(_LISTENER, track_id, recommendation_id=slate.recommendation_id)
-        return "liked"
-    client.dislike(_LISTENER, track_id, recommendation_id=slate.recommendation_id)
-    return "disliked"
+def _outcome(report: TasteReport) -> str:
+    name = report.taste_id or "common model"
+    if report.outcome is Outcome.PUBLISHED:
+        beaten = f"AUC {report.model.auc:.2f}, ranking {report.ranking.auc:.2f}"
+        return f"{name} by {report.recipe}, {beaten}; published as {report.version}"
+    return f"{name}: {report.outcome}; {report.reason}"
 
 
-def _look_for(client: Client, artist: str) -> None:
-    """Like the most popular track of an artist, as somebody does whose first slates missed it."""
-    track = client.search_tracks(artist, page_size=1).tracks[0]
-    client.like(_LISTENER, track.track_id)
+def _summary(told: Sequence[Turn]) -> list[list[str]]:
+    strategies = list(dict.fromkeys(turn.page.strategy for turn in told))
+    return [_row(strategy, [turn for turn in told if turn.page.strategy == strategy]) for strategy in strategies]
+
+
+def _row(strategy: str, turns: Sequence[Turn]) -> list[str]:
+    rows = [row for turn in turns for row in turn.rows]
+    per_slate = [sum(row.cluster_id == name for row in rows) / len(turns) for name in LOVES]
+    liked = sum(row.liked for row in rows) / len(turns)
+    return [
+        f"{len(turns)}",
+        strategy,
+        *(f"{count:.1f}" for count in per_slate),
+        f"{len(rows) / len(turns) - sum(per_slate):.1f}",
+        f"{liked:.1f}",
+        f"{sum(row.chance for row in rows) / len(rows):.2f}",
+    ]
