@@ -22,7 +22,7 @@ _EIGENVALUE_FLOOR: Final = 1e-6
 """Relative to the greatest: what lies below is left out, as it would make the output weights huge."""
 
 _BLOCK: Final = 512
-"""Rows at a time, so that the outputs of 256 units fit into a processor's cache."""
+"""Rows at a time, so that the outputs of all units fit into a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class NeuralConfig:
         label_limit: To at most how many labels a model is fitted.
     """
 
-    units: int = 256
+    units: int = 160
     width: float = 1 / 9
     variance: float = 4.0
     linear_variance: float = 0.0005

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
 from palate.strategy.contract import TasteModel
@@ -44,6 +44,36 @@ def answer_a_sum(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("Reshape", ["sum", "last"], ["probability"]))
 
 
+def gaussian_units(model: onnx.ModelProto) -> None:
+    """Make it a network of two Gaussian units, one at the origin and one a step along every feature.
+
+    ``exp(-|x - c|² / 9)`` is written as ``exp(-|x|² / 9) exp(2/9 x·c) exp(-|c|² / 9)``.
+    """
+    constants = {
+        "centres": np.stack([np.zeros(9), np.full(9, 2 / 9)], axis=1),
+        "weights": np.array([1.0, -np.exp(-1.0)]),
+        "columns": np.array([1]),
+        "width": np.array(-1 / 9),
+    }
+    nodes = [
+        helper.make_node("Cast", ["features"], ["x"], to=TensorProto.DOUBLE),
+        helper.make_node("MatMul", ["x", "centres"], ["towards"]),
+        helper.make_node("Exp", ["towards"], ["units"]),
+        helper.make_node("MatMul", ["units", "weights"], ["summed"]),
+        helper.make_node("Mul", ["x", "x"], ["squares"]),
+        helper.make_node("ReduceSum", ["squares", "columns"], ["length"], keepdims=0),
+        helper.make_node("Mul", ["length", "width"], ["exponent"]),
+        helper.make_node("Exp", ["exponent"], ["common"]),
+        helper.make_node("Mul", ["summed", "common"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["double"]),
+        helper.make_node("Cast", ["double"], ["probability"], to=TensorProto.FLOAT),
+    ]
+    model.graph.ClearField("node")
+    model.graph.ClearField("initializer")
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(numpy_helper.from_array(values, name) for name, values in constants.items())
+
+
 def test_it_answers_with_the_probabilities_of_its_graph(make_model: Make) -> None:
     """One for each row, whatever the number of rows."""
     model: TasteModel = make_model(bias=0.5, version="v3", recipe="neural", cluster_offsets={"jazz": 0.5})
@@ -54,6 +84,13 @@ def test_it_answers_with_the_probabilities_of_its_graph(make_model: Make) -> Non
     known = (model.version, model.recipe, model.ranking_slope, model.ranking_intercept)
     assert ("v3", "neural", 2.0, -1.0) == known
     assert {"jazz": 0.5} == model.cluster_offsets
+
+
+def test_networks_of_gaussian_units_serve_on(make_model: Make) -> None:
+    """Stores hold models that were exported when units were Gaussian."""
+    at_origin, at_step = (np.exp(-((ROWS.astype(np.float64) - place) ** 2).sum(axis=1) / 9) for place in (0, 1))
+    answer = make_model(edit=gaussian_units).probabilities(ROWS)
+    np.testing.assert_allclose(1 / (1 + np.exp(at_step - at_origin)), answer, atol=1e-6)
 
 
 def test_rows_may_lie_in_memory_as_they_like(make_model: Make) -> None:
