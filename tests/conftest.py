@@ -127,7 +127,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def metrics_port() -> int:
+def free_port() -> int:
     """Return a port that is free."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number: int = taken.getsockname()[1]
@@ -135,15 +135,15 @@ def metrics_port() -> int:
 
 
 @pytest.fixture
-def scrape(metrics_port: int) -> Callable[..., Samples]:
-    """Return a function that scrapes that port.
+def scrape(free_port: int) -> Callable[..., Samples]:
+    """Return a function that scrapes a server whose metrics are on that port.
 
     It gives every sample by its name and the values of its labels, in the order of the labels' names; with names
     only those.
     """
 
     def samples(*names: str) -> Samples:
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=10) as answer:
             text = answer.read().decode()
         return {
             (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value

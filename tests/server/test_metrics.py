@@ -26,11 +26,11 @@ PALATE = Path(sys.executable).with_name("palate")
 
 
 def test_calls_slates_and_feedback_are_counted(
-    serve: Callable[..., str], metrics_port: int, scrape: Scrape, catalog: Catalog
+    serve: Callable[..., str], free_port: int, scrape: Scrape, catalog: Catalog
 ) -> None:
     """By method and status, by strategy and source, by verdict; a request that is repeated is recorded once."""
     tracks = catalog.track_ids(catalog.popular(catalog.cluster_number("metal") or 0)[:4])
-    with Client(serve(server__metrics_port=metrics_port)) as client:
+    with Client(serve(server__metrics_port=free_port)) as client:
         client.recommend("ana")
         client.recommend("ana")
         client.like("ana", tracks[0], request_id="once")
@@ -71,10 +71,10 @@ def test_calls_slates_and_feedback_are_counted(
 
 
 def test_latencies_fall_into_buckets_from_half_a_millisecond_to_a_second(
-    serve: Callable[..., str], metrics_port: int, scrape: Scrape
+    serve: Callable[..., str], free_port: int, scrape: Scrape
 ) -> None:
     """The buckets are cumulative, and the last one has every call."""
-    with Client(serve(server__metrics_port=metrics_port)) as client:
+    with Client(serve(server__metrics_port=free_port)) as client:
         for _ in range(5):
             client.recommend("ana")
     buckets = {key[1]: value for key, value in scrape("palate_call_duration_seconds_bucket").items()}
@@ -84,11 +84,9 @@ def test_latencies_fall_into_buckets_from_half_a_millisecond_to_a_second(
     assert 0 < scrape()["palate_call_duration_seconds_sum", "Recommend"] < 5 * 60
 
 
-def test_a_strategy_that_runs_out_of_time_is_counted(
-    serve: Callable[..., str], metrics_port: int, scrape: Scrape
-) -> None:
+def test_a_strategy_that_runs_out_of_time_is_counted(serve: Callable[..., str], free_port: int, scrape: Scrape) -> None:
     """By its name and the reason, beside the status of the call."""
-    address = serve(server__metrics_port=metrics_port, strategies__timeout_seconds=1e-9)
+    address = serve(server__metrics_port=free_port, strategies__timeout_seconds=1e-9)
     with Client(address) as client, pytest.raises(StrategyFailed):
         client.recommend("ana")
     assert {("palate_strategy_failures_total", "timeout", "cold_start"): 1} == scrape("palate_strategy_failures_total")
@@ -96,11 +94,11 @@ def test_a_strategy_that_runs_out_of_time_is_counted(
 
 
 def test_calls_in_flight_refused_calls_and_a_store_that_is_locked_are_counted(
-    serve: Callable[..., str], metrics_port: int, scrape: Scrape, tmp_path: Path, catalog: Catalog
+    serve: Callable[..., str], free_port: int, scrape: Scrape, tmp_path: Path, catalog: Catalog
 ) -> None:
     """One call waits for the store, another finds no room, and the first one ends without having been recorded."""
     address = serve(
-        server__metrics_port=metrics_port,
+        server__metrics_port=free_port,
         server__max_concurrent_calls=1,
         store__url=f"sqlite:///{tmp_path / 'palate.db'}?timeout=1",
     )
@@ -140,9 +138,9 @@ def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
 
 
 @contextmanager
-def two_workers(data_dir: Path, catalog_path: Path, metrics_port: int) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def two_workers(data_dir: Path, catalog_path: Path, free_port: int) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """Run `palate serve` with two workers, and yield its process and its address."""
-    command = [str(PALATE), "serve", "--workers", "2", "--port", "0", "--metrics-port", str(metrics_port)]
+    command = [str(PALATE), "serve", "--workers", "2", "--port", "0", "--metrics-port", str(free_port)]
     command += ["--data-dir", str(data_dir), "--catalog", str(catalog_path)]
     with (
         (data_dir / "log").open("w") as log,
@@ -181,11 +179,11 @@ def metrics_files(pid: int) -> list[Path]:
 
 
 def test_one_scrape_covers_all_workers_and_those_that_died(
-    catalog_path: Path, tmp_path: Path, metrics_port: int, scrape: Scrape
+    catalog_path: Path, tmp_path: Path, free_port: int, scrape: Scrape
 ) -> None:
     """Whichever worker answered is counted; what a dead one counted stays, and what it had in hand does not."""
     recommended = ("palate_calls_total", "OK", "Recommend")
-    with two_workers(tmp_path, catalog_path, metrics_port) as (process, address):
+    with two_workers(tmp_path, catalog_path, free_port) as (process, address):
         call_over_connections_of_their_own(address, 16)
         assert 16 == scrape()[recommended]
         for number, pid in enumerate(workers(process), start=1):

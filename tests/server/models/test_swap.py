@@ -27,9 +27,9 @@ Publish = Callable[..., None]
 
 
 @pytest.fixture
-def client(serve: Callable[..., str], metrics_port: int) -> Iterator[Client]:
+def client(serve: Callable[..., str], free_port: int) -> Iterator[Client]:
     """Return a client of a server whose database is in the test's folder."""
-    with Client(serve(server__metrics_port=metrics_port)) as opened:
+    with Client(serve(server__metrics_port=free_port)) as opened:
         yield opened
 
 

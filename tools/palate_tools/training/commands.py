@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from palate_tools.catalog.bundled import default_catalog
 from palate_tools.tables import open_console, print_line
-from palate_tools.training.fleet import BACKENDS, train_fleet
+from palate_tools.training.engines import ENGINES
+from palate_tools.training.fleet import train_fleet
 from palate_tools.training.jobs import training_jobs
 from palate_tools.training.presenting import print_outcome, print_summary
 from palate_tools.training.report import Outcome, TasteReport
@@ -51,7 +52,7 @@ class _Order:
 )
 @click.option("--jobs", default=-1, help="How many listeners at once.  [default: one for each processor]")
 @click.option(
-    "--backend", default="loky", show_default=True, type=click.Choice(BACKENDS), help="Where the work is done."
+    "--backend", default="loky", show_default=True, type=click.Choice(list(ENGINES)), help="Where the work is done."
 )
 def train(  # noqa: PLR0913 - an option each
     config_path: Path | None,
