@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "simulate": _Command("palate_tools.simulation.commands:simulate_command", "Let simulated listeners use a server."),
     "compare": _Command("palate_tools.comparison.commands:compare_command", "Compare palate with other ways."),
     "console": _Command("palate_tools.console.command:console", "Listen and judge in the terminal."),
+    "sceptic": _Command("palate_tools.sceptic.commands:sceptic", "Put palate to a sceptic's tests."),
     "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }

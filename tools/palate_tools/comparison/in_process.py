@@ -12,7 +12,7 @@ from palate.strategy.contract import Rows
 from palate_tools.comparison.baselines import History, Oracle, Recommender, make_baselines
 from palate_tools.comparison.protocol import DEPTH, Course, Play, Shown, Subject, World, make_world
 
-__all__ = ["ORACLE", "play", "play_baselines"]
+__all__ = ["ORACLE", "page_without", "play", "play_baselines"]
 
 ORACLE: Final = "oracle"
 _CHUNK: Final = 5
@@ -59,7 +59,9 @@ def play(course: Course, world: World, subject: Subject, name: str, recommender:
     pages: list[Shown] = []
     for turn in range(course.plan.turns):
         asked = recommender or _oracle(world, subject, turn)
-        rows = _without(asked, history, course.plan.habits.page_size, subject.withheld, _chance(course, subject, turn))
+        rows = page_without(
+            asked, history, course.plan.habits.page_size, subject.withheld, _chance(course, subject, turn)
+        )
         page = _judge(course, world, subject, rows, turn)
         history = History(
             np.concatenate([history.rows, page.rows[page.said]]),
@@ -68,7 +70,7 @@ def play(course: Course, world: World, subject: Subject, name: str, recommender:
         pages.append(page)
     turns = course.plan.turns
     asked = recommender or _oracle(world, subject, turns)
-    ranking = _without(asked, history, DEPTH, subject.passed_over, _chance(course, subject, turns))
+    ranking = page_without(asked, history, DEPTH, subject.passed_over, _chance(course, subject, turns))
     return Play(name, subject.number, Shown.concatenate(pages), ranking)
 
 
@@ -80,8 +82,8 @@ def _chance(course: Course, subject: Subject, turn: int) -> np.random.Generator:
     return np.random.default_rng([course.plan.seed, subject.number, turn])
 
 
-def _without(asked: Recommender, history: History, count: int, hidden: Rows, rng: np.random.Generator) -> Rows:
-    """Return a page without what must not be shown."""
+def page_without(asked: Recommender, history: History, count: int, hidden: Rows, rng: np.random.Generator) -> Rows:
+    """Return the first `count` rows that a baseline recommends, those left out that are hidden."""
     rows = asked.recommend(history, count + len(hidden), rng)
     return rows[~np.isin(rows, hidden)][:count]
 

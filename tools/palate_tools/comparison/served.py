@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -18,15 +19,17 @@ from palate_tools.comparison.protocol import DEPTH, Course, Play, Shown, Subject
 from palate_tools.simulation.session import Listening, Row, TrackReader
 from palate_tools.training.fleet import train_fleet
 from palate_tools.training.jobs import training_jobs
+from palate_tools.training.recipes import GROUP
 from palate_tools.training.report import Outcome
 
-__all__ = ["ComparisonFailed", "play_strategy"]
+__all__ = ["PATIENT", "ComparisonFailed", "play_strategy", "train_all"]
 
 _CONCURRENCY: Final = 8
 _PATIENCE_SECONDS: Final = 60.0
 """What is served is compared here, not how fast: a busy machine must change no figure."""
 
-_PATIENT: Final[Mapping[str, Any]] = {"strategies.timeout_seconds": _PATIENCE_SECONDS, "log.level": "error"}
+PATIENT: Final[Mapping[str, Any]] = {"strategies.timeout_seconds": _PATIENCE_SECONDS, "log.level": "error"}
+"""What the configuration of a server says that is to leave nobody short of time."""
 
 
 class ComparisonFailed(PalateError):
@@ -62,7 +65,7 @@ def play_strategy(
     listenings = [subject.listening(course, world, "compared", strategy) for subject in subjects]
     rows: list[list[Row]] = [[] for _ in subjects]
     with (
-        start_server(catalog, folder, **_PATIENT) as server,
+        start_server(catalog, folder, **PATIENT) as server,
         Client(server.address, timeout=_PATIENCE_SECONDS) as client,
         ThreadPoolExecutor(_CONCURRENCY) as pool,
     ):
@@ -77,8 +80,8 @@ def play_strategy(
             played()
 
         for turns in _between(course):
-            if turns.start in course.train_at:
-                _train(catalog, folder)
+            if turns.start in course.train_at and _uses_models(strategy):
+                train_all(catalog, folder)
             list(pool.map(play_between, range(len(subjects)), [turns] * len(subjects)))
         rankings = list(pool.map(lambda own, subject: _rank(own, subject, client, world), listenings, subjects))
     return [
@@ -92,6 +95,11 @@ def _between(course: Course) -> list[range]:
     inside = {turn for turn in course.train_at if 0 < turn < course.plan.turns}
     ends = sorted({0, *inside, course.plan.turns})
     return [range(first, end) for first, end in pairwise(ends)]
+
+
+def _uses_models(strategy: str) -> bool:
+    """Return whether models can matter: on the ladder, and for the strategies that recipes train models for."""
+    return not strategy or strategy in entry_points(group=GROUP).names
 
 
 def _require(client: Client, strategy: str) -> None:
@@ -119,7 +127,16 @@ def _rank(listening: Listening, subject: Subject, client: Client, world: World) 
     return world.catalog.rows([item.track_id for item in page.items])
 
 
-def _train(catalog: Path, folder: Path) -> None:
+def train_all(catalog: Path, folder: Path) -> None:
+    """Train the models of all listeners of a server who are due.
+
+    Args:
+        catalog: The catalog file.
+        folder: The server's state.
+
+    Raises:
+        ComparisonFailed: When a training fails.
+    """
     config = load_config(None, {"data_dir": folder.absolute(), "catalog.path": catalog.absolute()})
     for report in train_fleet(training_jobs(config), -1, "loky"):
         for taste in report.tastes:
