@@ -63,14 +63,20 @@ Story = Callable[[Screen], Awaitable[None]]
 
 @asynccontextmanager
 async def open_console(
-    address: str, *names: str, size: tuple[int, int] = (120, 36), trainer: Trainer | None = None, **options: Any
+    address: str,
+    *names: str,
+    size: tuple[int, int] = (120, 36),
+    trainer: Trainer | None = None,
+    slate: bool = True,
+    **options: Any,
 ) -> AsyncIterator[Screen]:
-    """Open the console, and wait for its first slate."""
+    """Open the console, and wait for its first slate, if there is to be one."""
     session = Session(partial(Client, address, timeout=5.0, **options))
     app = ConsoleApp(session, names or ("",), trainer or Trainer(None, None))
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = Screen(app, pilot)
-        await screen.until(lambda: app.screen.query(TrackList) and screen.tracks.option_count, "a slate")
+        if slate:
+            await screen.until(lambda: app.screen.query(TrackList) and screen.tracks.option_count, "a slate")
         yield screen
 
 

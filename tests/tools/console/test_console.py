@@ -1,5 +1,6 @@
 """What the console shows and does, on a screen of its own, against a real server."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def test_a_slate_is_shown_with_its_reasons(tell: Tell, client: Client) -> None:
     async def story(screen: Any) -> None:
         await screen.see(track.title, slate.items[0].reason.sentence, f"{slate.items[0].score:.3f}")
         await screen.see(f"why · {track.title}", "from cold start, no model", "slate · cold start · revision 0")
-        await screen.see("▶ cold start", "0.50 · 100 rated", "none yet")
+        await screen.see("▶ cold start", "0.50 · 100", "none yet")
 
     tell("ana", story)
 
@@ -217,3 +218,40 @@ def test_every_key_stands_in_the_guide() -> None:
         for binding in screen.BINDINGS:
             if isinstance(binding, Binding) and binding.show:
                 assert f"`{binding.key_display or binding.key}`" in guide, binding
+
+
+def test_a_name_that_the_server_refuses_is_said_once(server: str, look: Any) -> None:
+    """Another can be typed."""
+
+    async def run() -> None:
+        async with look(server, "x" * 200, slate=False) as screen:
+            await screen.see("user_id")
+            await screen.pilot.pause(2.5)  # until it has looked at the profile
+            assert 1 == screen.text.count("user_id")
+            await screen.press("w", *"mia", "enter")
+            await screen.see("mia · cold start")
+
+    asyncio.run(run())
+
+
+def test_a_tiny_terminal_breaks_nothing(tell: Tell) -> None:
+    """There is little to see, and every screen opens."""
+
+    async def story(screen: Any) -> None:
+        for key in ("question_mark", "w", "s", "m", "slash"):
+            await screen.press(key, "escape")
+        await screen.press("l")
+        await screen.until(lambda: screen.tracks.lines[0].verdict)
+
+    tell("ned", story, size=(16, 6))
+
+
+def test_leaving_in_the_midst_of_a_takeover_leaves_nothing_behind(tell: Tell) -> None:
+    """No call under way breaks the end."""
+
+    async def story(screen: Any) -> None:
+        await screen.press("s", "enter")
+        await screen.see("takes over")
+        await screen.press("q")
+
+    tell("olu", story)

@@ -36,9 +36,11 @@ def test_the_console_goes_on_when_the_server_is_back(catalog_path: Path, tmp_pat
                 await screen.press("l")
                 await screen.see("no palate server answers", f"{address} does not answer")
                 assert "♥ 2" not in screen.text
+                await screen.pilot.pause(2.5)  # until it has looked in vain
+                assert f"{address} answers again" not in screen.text
                 with ExitStack() as second:
                     await asyncio.to_thread(second.enter_context, running_server(config))
-                    await screen.see("answers again", "ana · fallback · revision 1")
+                    await screen.see(f"{address} answers again", "ana · fallback · revision 1")
                     await screen.press("l")
                     await screen.see("♥ 3", "revision 2")
                     await asyncio.to_thread(second.close)

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from palate.client import CallFailed, PermissionDenied, TimedOut, Unavailable
 from textual.app import App
-from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
 from palate_tools.connecting import advice
@@ -34,7 +33,6 @@ class ConsoleApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-medium"), (100, "-wide")]  # noqa: RUF012 - no ClassVar: so Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - as above
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "quit", show=False)]
 
     away = reactive(False)
 
@@ -55,19 +53,20 @@ class ConsoleApp(App[None]):
         self._calls.shutdown(wait=False, cancel_futures=True)
 
     async def do(self, call: Callable[[], None], *, quiet: bool = False) -> bool:
-        """Make a call of the session that answers nothing; return whether it succeeded, as `ask` does."""
-        return await self._attempt(call, quiet=quiet) is not None
-
-    async def ask(self, call: Callable[[], Answer], *, quiet: bool = False) -> Answer | None:
-        """Return what a call of the session answers, or None when it failed, which a notification then says.
-
-        Calls are made one after the other, in the order in which they were asked for.
+        """Make a call of the session that answers nothing, as `ask` does; return whether it succeeded.
 
         Args:
             call: The call.
             quiet: Whether a failure is kept from the listener.
         """
-        answered = await self._attempt(call, quiet=quiet)
+        return await self._attempt(call, quiet=quiet) is not None
+
+    async def ask(self, call: Callable[[], Answer]) -> Answer | None:
+        """Return what a call of the session answers, or None when it failed, which a notification then says.
+
+        Calls are made one after the other, in the order in which they were asked for.
+        """
+        answered = await self._attempt(call, quiet=False)
         return answered[0] if answered else None
 
     async def _attempt(self, call: Callable[[], Answer], *, quiet: bool) -> tuple[Answer] | None:
@@ -93,6 +92,8 @@ class ConsoleApp(App[None]):
     def _sentence(self, error: CallFailed) -> str:
         if isinstance(error, PermissionDenied):
             return f"{error}; begin with the token of an admin: --token TOKEN"
+        if isinstance(error, TimedOut):
+            return f"{self.session.address} did not answer in time; what you did may be recorded, or not"
         if isinstance(error, Unavailable):
             return f"{advice(error, self.session.address)}. The console goes on when it answers again."
         return advice(error, self.session.address)

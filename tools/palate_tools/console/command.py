@@ -53,7 +53,7 @@ def console(
 
 
 def _require_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on the last
         raise click.UsageError("the console needs a terminal; in a pipe use `palate recommend` and its neighbours")
     if os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
         raise click.UsageError(

@@ -37,7 +37,7 @@ def profile_view(
         _heading("confidence", f"{profile.interaction_count} rated", width),
         _bar(profile.confidence, before.confidence, width, "cyan"),
         Text(),
-        _heading("ladder", "needs", width),
+        _heading("ladder", "conf. · rated", width),
         *_rungs(profile, ladder, width),
         Text(),
         _heading("tastes", str(len(tastes) or "none yet"), width),
@@ -67,7 +67,7 @@ def _rungs(
         elif rung.ladder_position < reached:
             yield Text.assemble(("✓ ", "green"), name)
         else:
-            needs = f"{rung.min_confidence:.2f} · {rung.min_interactions} rated"
+            needs = f"{rung.min_confidence:.2f} · {rung.min_interactions:>3}"
             yield Text.assemble(f"· {name}".ljust(width - len(needs)), needs, style="dim", no_wrap=True)
 
 

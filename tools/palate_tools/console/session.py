@@ -85,9 +85,13 @@ class Session:
         return self._client.address
 
     def reconnect(self) -> None:
-        """Open the connection anew; gRPC by itself waits longer and longer for a server that went away."""
+        """Open the connection anew, and ask whether the server is back.
+
+        gRPC by itself waits longer and longer before it looks for a server that went away.
+        """
         self._client.close()
         self._client = self._connect()
+        self._client.check_health()
 
     def close(self) -> None:
         """Close the connection; a call in flight is cancelled."""

@@ -19,7 +19,7 @@ from palate_tools.tables import printable
 __all__ = ["Layout", "Line", "headings", "layout_of", "track_view"]
 
 _NARROW: Final = 50
-_ROOMY: Final = (76, 20)
+_ROOMY: Final = (70, 20)
 _INDENT: Final = 6
 
 

@@ -209,9 +209,9 @@ class ListeningScreen(SlateScreen):
     async def _pulse(self) -> None:
         """Look at the profile; where the server was away, connect anew and begin where that was not done."""
         away = self.console.away
-        if away:
-            await self.console.do(self.console.session.reconnect, quiet=True)
-        if self.slate is None:
+        if away and not await self.console.do(self.console.session.reconnect, quiet=True):
+            self.show_status(None)
+        elif away and self.slate is None:
             self._take_up(self.console.names[0])
-        else:
-            await self.refresh_profile(quiet=away)
+        elif self.slate is not None:
+            await self.refresh_profile()

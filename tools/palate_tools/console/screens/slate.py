@@ -112,11 +112,11 @@ class SlateScreen(Screen[None]):
         """Say something below the slate; what the signs mean when there is nothing to say."""
         self.query_one("#slate").border_subtitle = Text(remark or _SIGNS)
 
-    async def refresh_profile(self, *, quiet: bool = False) -> None:
+    async def refresh_profile(self) -> None:
         """Show the profile as it is now, and say when the stage has changed."""
         session = self.console.session
-        read = await self.console.ask(lambda: (session.profile(), session.ladder), quiet=quiet)
-        self._show_status(read[0] if read else None)
+        read = await self.console.ask(lambda: (session.profile(), session.ladder))
+        self.show_status(read[0] if read else None)
         if read is None:
             return
         profile, ladder = read
@@ -124,6 +124,18 @@ class SlateScreen(Screen[None]):
         if self._stage and profile.stage != self._stage:
             self.console.tell(f"{printable(profile.user_id)} is at {stage_name(profile.stage)} now")
         self._stage = profile.stage
+
+    def show_status(self, profile: profile_pb2.Profile | None) -> None:
+        """Say in the line at the top where the listener stands, or without a profile that the server is away."""
+        session = self.console.session
+        status = Text(overflow="ellipsis", no_wrap=True)
+        status.append(" palate ", "bold reverse").append(" ").append(printable(session.user_id), "bold")
+        if profile is None:
+            status.append(f" · {session.address} does not answer", "bold red")
+        else:
+            status.append(f" · {stage_name(profile.stage)} · revision {profile.revision}")
+            status.append(f" · {session.address}", "dim")
+        self.query_one("#status", Static).update(status)
 
     def _lines(self, slate: Slate) -> list[Line]:
         """Return the slate's lines; those that a newer model scored than their taste's last ones are marked."""
@@ -140,14 +152,3 @@ class SlateScreen(Screen[None]):
             )
             for number, pick in enumerate(slate.picks, 1)
         ]
-
-    def _show_status(self, profile: profile_pb2.Profile | None) -> None:
-        session = self.console.session
-        status = Text(overflow="ellipsis", no_wrap=True)
-        status.append(" palate ", "bold reverse").append(" ").append(printable(session.user_id), "bold")
-        if profile is None:
-            status.append(f" · {session.address} does not answer", "bold red")
-        else:
-            status.append(f" · {stage_name(profile.stage)} · revision {profile.revision}")
-            status.append(f" · {session.address}", "dim")
-        self.query_one("#status", Static).update(status)
