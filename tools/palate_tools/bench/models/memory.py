@@ -18,8 +18,8 @@ __all__ = ["MemoryCurve", "measure_memory"]
 
 _LISTENERS: Final = 4
 _POINTS: Final = 40
-_CACHES: Final = {"models.session_bytes": 16 * 2**20, "cache.slate_bytes": 300_000}
-"""Small, so that the server's caches are full early, and every further swap drops a session and a slate."""
+_CACHES: Final = {"models.session_bytes": 16 * 2**20, "models.score_bytes": 500_000, "cache.slate_bytes": 300_000}
+"""Small, so that the server's caches are full early, and every further swap drops a session, its scores and a slate."""
 
 
 @dataclass(frozen=True, slots=True)
