@@ -21,7 +21,7 @@ PRIOR_LABELS: Final = 100.0
 """How many of the listener's own labels the prior gain counts for."""
 
 
-GAIN_OF_PREFERRED: Final = 0.02
+GAIN_OF_PREFERRED: Final = 0.03
 """How much better than the others the preferred recipe is expected to be, in nats a label."""
 
 

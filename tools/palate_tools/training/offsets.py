@@ -1,22 +1,28 @@
 """Which tastes a listener likes at all: an offset of the common model for each taste.
 
 Features do not say all that makes a listener like a genre. Whoever likes metal and dislikes house, whatever either
-sounds like, has a different base rate in each, which no model of the features can know.
+sounds like, has a different base rate in each, which no model of the features can know. Others like what sounds a
+certain way in every genre, and have no use for offsets. Which of the two a listener is, their own labels say.
 """
 
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from palate.models.artifact import MAX_OFFSET
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from palate_tools.training.crossval import Folds, HeldOut
 
-__all__ = ["fit_offsets", "held_out_offsets"]
+__all__ = ["VARIANCES", "fit_offsets", "held_out_offsets"]
 
-VARIANCE: Final = 0.1
-"""Of the prior of an offset, in log-odds squared: the largest that costs a listener nothing who needs no offsets."""
+VARIANCES: Final = MappingProxyType({0.0: 0.8, 1.0: 0.2})
+"""Of the offsets among a listener's tastes, in log-odds squared, each with how probable it is before any label.
+
+That is, four of five listeners need no offsets; ``docs/training.md`` has what other values measure.
+"""
 
 _STEPS: Final = 50
 _PRECISION: Final = 1e-9
@@ -27,8 +33,9 @@ def fit_offsets(
 ) -> dict[str, float]:
     """Return for each taste what is to be added to the log-odds of its tracks.
 
-    It is the most probable intercept of the taste, given a normal prior of mean 0 and variance `VARIANCE`: 0 where
-    the common model is right about the taste, and hardly more where the taste has few labels.
+    For each of `VARIANCES` that is the most probable intercept of the taste, given a normal prior of mean 0 with this
+    variance; of these it is the mean, each weighted by how probable its variance is given the labels. It is hardly
+    more than 0 where the common model is right about the tastes, and where there are few labels.
 
     Args:
         logits: float64 ``(repeats, n)``, calibrated log-odds of every label by models that have not seen it.
@@ -38,21 +45,16 @@ def fit_offsets(
 
     Source:
         Gelman and Hill, *Data Analysis Using Regression and Multilevel/Hierarchical Models*, 2007, chapter 14: random
-        intercepts. Steps of at most 1 make Newton's method safe: Bach, *Self-concordant analysis for logistic
-        regression*, Electronic Journal of Statistics, 2010.
+        intercepts. Hoeting, Madigan, Raftery and Volinsky, *Bayesian model averaging: a tutorial*, Statistical Science,
+        1999. Tierney and Kadane, *Accurate approximations for posterior moments and marginal densities*, Journal of the
+        American Statistical Association, 1986: Laplace's method.
     """
     used = weights > 0
     names, place = np.unique(tastes[used], return_inverse=True)
-    share, target, given = weights[used] / len(logits), liked[used], logits[:, used]
-    offsets = np.zeros(len(names))
-    for _ in range(_STEPS):
-        chances = expit(given + offsets[place])
-        pull = _sums(place, share * (target - chances).sum(axis=0), len(names)) - offsets / VARIANCE
-        curvature = _sums(place, share * (chances * (1 - chances)).sum(axis=0), len(names)) + 1 / VARIANCE
-        step = np.clip(pull / curvature, -1, 1)
-        offsets += step
-        if np.abs(step).max(initial=0.0) < _PRECISION:
-            break
+    labels = _Labels(len(names), place, weights[used] / len(logits), liked[used], logits[:, used])
+    intercepts = np.array([labels.intercepts(variance) for variance in VARIANCES])
+    evidence = [labels.evidence(*pair) for pair in zip(intercepts, VARIANCES, strict=True)]
+    offsets = softmax(np.log(list(VARIANCES.values())) + evidence) @ intercepts
     return dict(zip(names.tolist(), np.clip(offsets, -MAX_OFFSET, MAX_OFFSET).tolist(), strict=True))
 
 
@@ -76,8 +78,57 @@ def held_out_offsets(
     return found
 
 
-def _sums(place: NDArray[np.intp], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return the sum of the values of each of `count` groups."""
-    sums = np.zeros(count)
-    np.add.at(sums, place, values)
-    return sums
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """What offsets are fitted to.
+
+    Attributes:
+        tastes: How many tastes.
+        place: intp ``(n,)``, the number of each label's taste.
+        share: float64 ``(n,)``, the weight of each label in every repetition.
+        liked: bool ``(n,)``.
+        given: float64 ``(repeats, n)``, log-odds without offsets.
+    """
+
+    tastes: int
+    place: NDArray[np.intp]
+    share: NDArray[np.float64]
+    liked: NDArray[np.bool_]
+    given: NDArray[np.float64]
+
+    def intercepts(self, variance: float) -> NDArray[np.float64]:
+        """Return the most probable intercepts, float64 ``(tastes,)``.
+
+        Source:
+            Steps of at most 1 make Newton's method safe: Bach, *Self-concordant analysis for logistic regression*,
+            Electronic Journal of Statistics, 2010.
+        """
+        found = np.zeros(self.tastes)
+        if variance == 0:
+            return found
+        for _ in range(_STEPS):
+            chances = expit(self.given + found[self.place])
+            pull = self._sums(self.liked - chances) - found / variance
+            step = np.clip(pull / (self._sums(chances * (1 - chances)) + 1 / variance), -1, 1)
+            found += step
+            if np.abs(step).max(initial=0.0) < _PRECISION:
+                break
+        return found
+
+    def evidence(self, intercepts: NDArray[np.float64], variance: float) -> float:
+        """Return the logarithm of the labels' probability given the variance, by Laplace's method.
+
+        It is taken at the most probable intercepts. For each taste with intercept a and curvature
+        ``h = sum(share * p * (1 - p))`` it is ``sum(share * log p(label)) - a**2 / 2v - log(1 + v * h) / 2``.
+        """
+        logits = self.given + intercepts[self.place]
+        chances = expit(logits)
+        losses = self.share @ np.logaddexp(0, np.where(self.liked, -logits, logits)).sum(axis=0)
+        if variance == 0:
+            return -float(losses)
+        spread = np.log1p(variance * self._sums(chances * (1 - chances))) + np.square(intercepts) / variance
+        return -float(losses + spread.sum() / 2)
+
+    def _sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each taste's weighted sum of ``(repeats, n)`` values."""
+        return np.bincount(self.place, self.share * values.sum(axis=0), self.tastes)
