@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from palate.models.artifact import MAX_OFFSET
 from palate_tools.training.crossval import make_folds
-from palate_tools.training.offsets import VARIANCE, fit_offsets, held_out_offsets
+from palate_tools.training.offsets import VARIANCES, fit_offsets, held_out_offsets
 from scipy.special import expit
 
 GENERATOR = np.random.default_rng(5)
@@ -29,14 +29,43 @@ def test_what_the_features_do_not_say_is_found() -> None:
     assert pytest.approx({"house": -1.5, "jazz": 0, "metal": 1.5}, abs=0.15) == offsets
 
 
-def test_an_offset_is_the_most_probable_one() -> None:
-    """There the pull of the labels and that of the prior are equal, over all repetitions and by weight."""
-    logits = np.concatenate([LOGITS, LOGITS[:, ::-1]])
-    weights = np.linspace(0.1, 2, 600)
-    for taste_id, offset in fit_offsets(logits, LIKED, weights, TASTES).items():
-        own = taste_id == TASTES
-        left = weights[own] * (LIKED[own] - expit(logits[:, own] + offset).mean(axis=0))
-        assert pytest.approx(left.sum()) == offset / VARIANCE
+def expected(logits: NDArray[np.float64], liked: NDArray[np.bool_], tastes: NDArray[np.str_]) -> dict[str, float]:
+    """Return the mean offset of each taste over all offsets and variances, by adding up over a fine grid."""
+    grid = np.linspace(-6, 6, 2401)
+    names = np.unique(tastes)
+    margins = np.where(liked, 1, -1)[:, None] * (logits[:, None] + grid)
+    chances = np.exp([-np.logaddexp(0, -margins[tastes == name]).sum(axis=0) for name in names])
+    prior = np.array([grid == 0 if variance == 0 else np.exp(-(grid**2) / (2 * variance)) for variance in VARIANCES])
+    joint = chances[None] * (prior / prior.sum(axis=1, keepdims=True))[:, None]
+    evidence = joint.sum(axis=2).prod(axis=1) * list(VARIANCES.values())
+    means = (joint @ grid) / joint.sum(axis=2)
+    return dict(zip(names.tolist(), (evidence / evidence.sum()) @ means, strict=True))
+
+
+@pytest.mark.parametrize("count", [5, 20, 60])
+def test_an_offset_is_what_is_expected_of_all_variances(count: int) -> None:
+    """Laplace's method comes near to what adding up over a grid finds."""
+    rows = some(count)
+    assert pytest.approx(expected(LOGITS[0, rows], LIKED[rows], TASTES[rows]), abs=0.1) == fit_offsets(
+        LOGITS[:, rows], LIKED[rows], EVEN[rows], TASTES[rows]
+    )
+
+
+def test_repetitions_and_weights_count_as_so_many_labels() -> None:
+    """Two repetitions of the same count once, and a label of weight 2 as two."""
+    rows, twice = some(20), np.repeat(some(20), 2)
+    doubled = fit_offsets(LOGITS[:, twice], LIKED[twice], EVEN[twice], TASTES[twice])
+    repeated = np.repeat(LOGITS[:, rows], 2, axis=0)
+    assert pytest.approx(doubled) == fit_offsets(repeated, LIKED[rows], 2 * EVEN[rows], TASTES[rows])
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_a_listener_whose_tastes_do_not_differ_has_hardly_any_offset(count: int) -> None:
+    """A like that the common model explains speaks for no offset."""
+    rows = some(count)
+    liked = GENERATOR.random(600) < expit(LOGITS[0])
+    offsets = fit_offsets(LOGITS[:, rows], liked[rows], EVEN[rows], TASTES[rows])
+    assert max(map(abs, offsets.values())) < 0.1
 
 
 def test_a_few_labels_move_an_offset_less_than_many() -> None:

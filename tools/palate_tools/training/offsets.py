@@ -131,4 +131,7 @@ class _Labels:
 
     def _sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each taste's weighted sum of ``(repeats, n)`` values."""
-        return np.bincount(self.place, self.share * values.sum(axis=0), self.tastes)
+        sums: NDArray[np.float64] = np.bincount(self.place, self.share * values.sum(axis=0), self.tastes).astype(
+            np.float64
+        )
+        return sums
