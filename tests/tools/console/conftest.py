@@ -19,7 +19,7 @@ from palate_tools.console.widgets import TrackList
 from textual.pilot import Pilot
 
 _TEXT = re.compile(r'<text [^>]*y="([\d.]+)"[^>]*>(.*?)</text>')
-_PATIENCE = 30.0
+_PATIENCE = 90.0
 
 
 @dataclass
@@ -46,8 +46,15 @@ class Screen:
         await self.pilot.press(*keys)
 
     async def see(self, *texts: str) -> None:
-        """Wait until some texts stand on the screen."""
-        await self.until(lambda: all(text in self.text for text in texts), f"{texts} on the screen")
+        """Wait until each of some texts has stood on the screen; notifications do not stay."""
+        missing = set(texts)
+
+        def seen() -> bool:
+            shown = self.text
+            missing.difference_update([text for text in missing if text in shown])
+            return not missing
+
+        await self.until(seen, f"one of {texts}")
 
     async def until(self, holds: Callable[[], object], what: str = "") -> None:
         """Wait until something holds."""

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from palate_tools.cli import main
 
 PALATE = Path(sys.executable).with_name("palate")
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux, which is a terminal to test in, is missing")
 Tmux = Callable[..., str]
@@ -63,6 +63,7 @@ def test_it_works_in_a_real_terminal(tmux: Tmux, server: str) -> None:
     tmux("send-keys", "l")
     assert "\x1b[" in see(tmux, "♥", "▶ fallback", "1 rated")
     tmux("send-keys", "/")
+    see(tmux, "words of a title")
     tmux("send-keys", "-l", "sokrates")
     tmux("send-keys", "Enter")
     see(tmux, "Sokrates Must Die")

@@ -90,12 +90,9 @@ class ListeningScreen(SlateScreen):
         """Show the slate's next page."""
         await self.recommend(self.slate)
 
-    @work
     async def action_search(self) -> None:
-        """Search the catalog; what was judged there shows here."""
-        await self.app.push_screen_wait(SearchScreen())
-        self.mark()
-        await self.refresh_profile()
+        """Search the catalog; what is typed at once waits until the screen is there."""
+        await self.app.push_screen(SearchScreen(), self._come_back)
 
     @work
     async def action_simulate(self) -> None:
@@ -165,6 +162,11 @@ class ListeningScreen(SlateScreen):
         name = user_id or fresh_name()
         if await self.begin(name) and name not in self.console.names:
             self.console.names = [name, *filter(None, self.console.names)]
+
+    def _come_back(self, _: None) -> None:
+        """Show what was judged elsewhere."""
+        self.mark()
+        self._pulse()
 
     @work
     async def _say(self, verdict: Verdict) -> None:
