@@ -53,7 +53,7 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
         self._store = store
         self._catalog = catalog
         self._executor = executor
-        self._turns = Turns()
+        self._turns = Turns(bursts=store.local)
         self._answers: LruCache[tuple[bytes, Header | None], _Answer] = LruCache(
             slate_bytes, lambda answer: len(answer.data) + ANSWER_BYTES
         )
@@ -75,8 +75,7 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
             self._observer.slate_answered(answer.strategy, degraded=False, cached=True)
             return answer.data
         deadline = deadline_of(context)
-        async with self._turns.turn():
-            made = await in_thread(self._executor, self._recommend, user_id, request, deadline)
+        made = await self._turns.run(self._executor, self._recommend, user_id, request, deadline)
         answer = _Answer(recommend_response(made, self._catalog).SerializeToString(), made.strategy)
         if not made.degraded:
             self._answers.keep((key, made.listener.header), answer)
@@ -96,16 +95,15 @@ class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServic
                 raise InvalidField(path, f"repeats {track_id!r}; name every track once")
             seen.add(track_id)
         deadline = deadline_of(context)
-        async with self._turns.turn():
-            ranking = await in_thread(
-                self._executor,
-                self._service.rank,
-                user_id,
-                list(request.track_ids),
-                strategy=optional_identifier("strategy", request.strategy),
-                allow_missing=request.allow_missing,
-                deadline=deadline,
-            )
+        ranking = await self._turns.run(
+            self._executor,
+            self._service.rank,
+            user_id,
+            list(request.track_ids),
+            strategy=optional_identifier("strategy", request.strategy),
+            allow_missing=request.allow_missing,
+            deadline=deadline,
+        )
         self._observer.tracks_ranked(ranking.strategy)
         return rank_response(ranking, self._catalog)
 

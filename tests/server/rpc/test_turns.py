@@ -1,7 +1,10 @@
 """Turns at working out slates."""
 
 import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from palate.rpc.threads import Turns
 
 
@@ -58,3 +61,43 @@ def test_work_that_fails_gives_up_its_turn() -> None:
                 return True
 
     assert asyncio.run(run())
+
+
+def test_the_loop_stands_still_for_quick_work_and_goes_on_beside_slow_work() -> None:
+    """Two milliseconds in a thread let nobody else in; after a turn of a fifth of a second the next ones do at once."""
+
+    async def run() -> list[int]:
+        turns, rounds, seen = Turns(bursts=True), 0, list[int]()
+
+        async def others() -> None:
+            nonlocal rounds
+            while True:
+                rounds += 1
+                await asyncio.sleep(0)
+
+        with ThreadPoolExecutor(1) as pool:
+            beside = asyncio.create_task(others())
+            for seconds in (0.002, 0.2, 0.2):
+                await asyncio.sleep(0)
+                before = rounds
+                await turns.run(pool, time.sleep, seconds)
+                seen.append(rounds - before)
+            beside.cancel()
+        return seen
+
+    quick, slow, slower = asyncio.run(run())
+    assert quick < 10 < min(slow, slower)
+
+
+@pytest.mark.parametrize("bursts", [True, False])
+def test_what_fails_in_a_thread_fails_for_its_caller(*, bursts: bool) -> None:
+    """And the next one has its turn."""
+
+    async def run() -> float:
+        turns = Turns(bursts=bursts)
+        with ThreadPoolExecutor(1) as pool:
+            with pytest.raises(ZeroDivisionError):
+                await turns.run(pool, lambda: 1 / 0)
+            return await turns.run(pool, lambda: 1 / 2)
+
+    assert 0.5 == asyncio.run(run())
