@@ -67,7 +67,10 @@ def load_plugin(entry_point: EntryPoint, table: Mapping[str, object] | None, kin
 
 def origin(entry_point: EntryPoint) -> tuple[str, str]:
     """Return name and version of the distribution that brings an entry point, as far as it tells them."""
-    metadata: Any = entry_point.dist.metadata if entry_point.dist is not None else {}
+    try:
+        metadata: Any = entry_point.dist.metadata if entry_point.dist is not None else {}
+    except FileNotFoundError:  # so from Python 3.15 on, and where the importlib_metadata backport has been imported
+        return "unknown", "unknown"
     return metadata.get("Name", "unknown"), metadata.get("Version", "unknown")
 
 

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import distributions
+from importlib.metadata import EntryPoint, PathDistribution, distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from palate.errors import ConfigError, NotFound
 from palate.strategy import Registry, Stage, StrategyState
+from palate.strategy.plugin import origin
 from palate.strategy.registry import GROUP, installed
 from structlog.testing import capture_logs
 
@@ -141,6 +142,19 @@ def test_a_distribution_that_does_not_tell_its_name_serves_as_unknown(site: Site
     (site.folder / "palate_torn-1.0.dist-info" / "METADATA").write_text("", encoding="utf-8")
     torn = site.load().get("torn")
     assert (StrategyState.LOADED, "unknown", "unknown") == (torn.state, torn.distribution, torn.version)
+
+
+def test_metadata_that_the_interpreter_reports_as_missing_makes_a_distribution_unknown() -> None:
+    """From Python 3.15 on a torn installation raises where older versions return nothing."""
+
+    class Torn(PathDistribution):
+        @property
+        def metadata(self) -> NoReturn:  # what later versions do
+            raise FileNotFoundError("No package metadata was found.")
+
+    entry_point = EntryPoint("torn", "palate_torn:Sound", GROUP)
+    vars(entry_point).update(dist=Torn(Path("palate_torn-1.0.dist-info")))
+    assert ("unknown", "unknown") == origin(entry_point)
 
 
 def test_a_name_that_nothing_installed_has_is_not_found(site: Site) -> None:
