@@ -1,6 +1,7 @@
 """`palate compare`: the same listeners for everybody, and figures that add up."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 from palate.catalog.snapshot import Catalog
 from palate_tools.cli import main
-from palate_tools.comparison.measures import METRICS
+from palate_tools.comparison.in_process import play
+from palate_tools.comparison.measures import METRICS, measure
 from palate_tools.comparison.presenting import by_listener
-from palate_tools.comparison.protocol import Course, Subject, World, make_world
+from palate_tools.comparison.protocol import Course, Play, Shown, Subject, World, make_world
 from palate_tools.simulation.kinds import load_kinds
 from palate_tools.simulation.run import Plan
 from palate_tools.simulation.session import Habits
@@ -166,3 +168,16 @@ def test_what_is_to_be_found_is_kept_from_everybody_and_named_by_nobody(world: W
         assert [] == np.intersect1d(subject.withheld, subject.known).tolist()
         own = shown.filter(pc.equal(shown["listener"], number))
         assert set() == {*own["track_id"].to_pylist()} & {*world.catalog.track_ids(subject.withheld)}
+
+
+def test_a_strategy_that_has_nothing_left_to_show_loses_what_the_oracle_shows(world: World) -> None:
+    """Its turns are measured all the same."""
+    course = Course(Plan(0, 1, TURNS, {"separated": load_kinds()["separated"]}, Habits()), 1, ())
+    subject = Subject.of(course, 0, world)
+    best = play(course, world, subject, "oracle", None)
+    parts = {field.name: getattr(best.shown, field.name)[best.shown.turn < 3] for field in fields(Shown)}
+    figures = list(measure(Play("short", 0, Shown(**parts), best.ranking), best, subject, world, TURNS))
+    by_turn = {(figure.metric, figure.turn): figure.value for figure in figures}
+    assert 0 == by_turn["regret", 2]
+    assert pytest.approx(best.shown.chance[best.shown.turn >= 3].sum()) == by_turn["regret", TURNS - 1]
+    assert np.isnan(by_turn["like_rate", TURNS - 1])

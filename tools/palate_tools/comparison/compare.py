@@ -90,16 +90,16 @@ def compare(
         for some in play_baselines(course, catalog, baselines, jobs):
             watch("baselines", len(some), len(subjects) * len(baselines))
             plays += some
-        measures, shown = _tables(plays, subjects, world)
+        measures, shown = _tables(plays, subjects, world, course.plan.turns)
         return Comparison(measures, shown, len(world.eligible))
 
 
-def _tables(plays: Sequence[Play], subjects: Sequence[Subject], world: World) -> tuple[pa.Table, pa.Table]:
+def _tables(plays: Sequence[Play], subjects: Sequence[Subject], world: World, turns: int) -> tuple[pa.Table, pa.Table]:
     best = {play.listener: play for play in plays if play.algorithm == ORACLE}
     order = {name: place for place, name in enumerate(dict.fromkeys(play.algorithm for play in plays))}
     plays = sorted(plays, key=lambda play: (order[play.algorithm], play.listener))
     measures = [
-        figure for play in plays for figure in measure(play, best[play.listener], subjects[play.listener], world)
+        figure for play in plays for figure in measure(play, best[play.listener], subjects[play.listener], world, turns)
     ]
     return (
         pa.Table.from_pylist([asdict(figure) for figure in measures], _schema(Measure)),

@@ -68,7 +68,7 @@ class Measure:
     value: float
 
 
-def measure(play: Play, best: Play, subject: Subject, world: World) -> Iterator[Measure]:
+def measure(play: Play, best: Play, subject: Subject, world: World, turns: int) -> Iterator[Measure]:
     """Yield every metric of a play, and those that have one turn by turn.
 
     Args:
@@ -76,6 +76,7 @@ def measure(play: Play, best: Play, subject: Subject, world: World) -> Iterator[
         best: What the oracle did for the same listener.
         subject: The listener.
         world: The catalog.
+        turns: How many there were. A strategy that has nothing left to show loses what the oracle shows.
     """
 
     def made(metric: str, value: float, turn: int | None = None) -> Measure:
@@ -83,7 +84,7 @@ def measure(play: Play, best: Play, subject: Subject, world: World) -> Iterator[
 
     for metric, value in _whole(play, subject, world).items():
         yield made(metric, value)
-    lost = regret(_by_turn(best), _by_turn(play))
+    lost = regret(_by_turn(best, turns), _by_turn(play, turns))
     yield made("regret", lost[-1])
     for turn, value in enumerate(lost.tolist()):
         yield made("regret", value, turn)
@@ -111,8 +112,8 @@ def _whole(play: Play, subject: Subject, world: World) -> dict[str, float]:
     }
 
 
-def _by_turn(play: Play) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.bincount(play.shown.turn, play.shown.chance).astype(np.float64)
+def _by_turn(play: Play, turns: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.bincount(play.shown.turn, play.shown.chance, minlength=turns).astype(np.float64)
 
 
 def _shares(play: Play, world: World) -> dict[str, float]:
@@ -123,4 +124,5 @@ def _shares(play: Play, world: World) -> dict[str, float]:
 def _diversity(play: Play, world: World) -> float:
     turns = np.unique(play.shown.turn)
     pages = [unit_vectors(world.catalog.normalized[play.shown.rows[play.shown.turn == turn]]) for turn in turns]
-    return float(np.nanmean([intra_list_diversity(page) for page in pages]))
+    values = np.array([intra_list_diversity(page) for page in pages])
+    return float(values[~np.isnan(values)].mean()) if np.isfinite(values).any() else float("nan")
