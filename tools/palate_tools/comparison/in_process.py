@@ -1,6 +1,9 @@
 """Plays baselines: each with a feedback loop of its own, as palate has one."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +32,14 @@ def play_baselines(course: Course, catalog: Path, names: Sequence[str], jobs: in
     """
     numbers = range(course.plan.listeners)
     chunks = [numbers[first : first + _CHUNK] for first in numbers[::_CHUNK]]
-    yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(
-        joblib.delayed(_play_some)(course, catalog, names, chunk) for chunk in chunks
-    )
+    work = partial(_play_some, course, catalog, names)
+    workers = joblib.effective_n_jobs(jobs)
+    if workers == 1:
+        yield from map(work, chunks)
+        return
+    # Processes of our own: joblib's are those of a training that may not have put them away yet.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, chunks)
 
 
 def _play_some(course: Course, path: Path, names: Sequence[str], numbers: Sequence[int]) -> list[Play]:
