@@ -24,7 +24,8 @@ def deal_best_first(
 ) -> list[tuple[TasteScorer, int]]:
     """Fill the builder's room with the best tracks of each taste, in turns.
 
-    Without active tastes the weak ones have it all.
+    Without active tastes the weak ones have it all. What they get beyond their share, since the active ones have no
+    more tracks, comes last.
 
     Args:
         active: Scorers of the active tastes.
@@ -44,8 +45,9 @@ def deal_best_first(
     main = deal(active, slots=builder.room - kept)
     extra = deal(weak, slots=builder.room)
     main += deal(active, slots=builder.room)
+    shared = min(kept, len(extra))
     piles = iter(main), iter(extra)
-    return [next(piles[turn]) for turn in take_turns((len(main), len(extra)))]
+    return [next(piles[turn]) for turn in take_turns((len(main), shared))] + extra[shared:]
 
 
 def _weak_slots(share: float, slots: int, active: int, weak: int) -> int:
