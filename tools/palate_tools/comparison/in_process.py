@@ -98,16 +98,16 @@ def page_without(asked: Recommender, history: History, count: int, hidden: Rows,
 
 def _judge(course: Course, world: World, subject: Subject, rows: Rows, turn: int) -> Shown:
     """Return a page with what the listener thinks and says of it."""
-    tracks, listener = world.tracks.take(rows), subject.listener
+    judgement = subject.listener.judge(world.tracks.take(rows), turn)
     said = np.zeros(len(rows), dtype=np.bool_)
-    said[listener.speaks_of(len(rows), course.plan.habits.feedback, turn)] = True
+    said[subject.listener.speaks_of(len(rows), course.plan.habits.feedback, turn)] = True
     return Shown(
         turn=np.full(len(rows), turn, dtype=np.int64),
         rows=rows,
-        chance=listener.chances(tracks, turn),
-        liked=listener.liked(tracks, turn),
+        chance=judgement.chance,
+        liked=judgement.liked,
         said=said,
-        verdict=listener.verdicts(tracks, turn),
+        verdict=judgement.verdict,
         predicted=np.full(len(rows), np.nan),
         strategy=np.full(len(rows), "", dtype=np.object_),
     )

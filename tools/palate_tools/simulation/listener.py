@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from palate_tools.simulation.kinds import Kind
 from palate_tools.simulation.preference import Preference
 from palate_tools.simulation.tracks import TrackTable
 
-__all__ = ["SimulatedListener", "Taste"]
+__all__ = ["Judgement", "SimulatedListener", "Taste"]
 
 _KNOWN_TO_MANY: Final = 40.0
 """Popularity that counts neither way."""
@@ -43,6 +43,20 @@ class Taste:
     def holds(self, turn: int) -> bool:
         """Return whether the taste is there at a turn."""
         return self.first_turn <= turn and (self.end_turn is None or turn < self.end_turn)
+
+
+class Judgement(NamedTuple):
+    """What a listener thinks and says of some tracks.
+
+    Attributes:
+        chance: float64 ``(n,)``, the probability that each is liked.
+        liked: bool ``(n,)``, whether it is.
+        verdict: bool ``(n,)``, what they say of it, True for a like.
+    """
+
+    chance: NDArray[np.float64]
+    liked: NDArray[np.bool_]
+    verdict: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +114,23 @@ class SimulatedListener:
         utility = utility + self._artists(tracks) + self._popularity() * (tracks.popularity - _KNOWN_TO_MANY) / 50.0
         return np.asarray(sigmoid(utility), dtype=np.float64)
 
-    def liked(self, tracks: TrackTable, turn: int) -> NDArray[np.bool_]:
-        """Return which tracks the listener likes at a turn, bool ``(n,)``.
+    def judge(self, tracks: TrackTable, turn: int) -> Judgement:
+        """Return what the listener thinks and says of tracks at a turn.
 
         What they think of a track is fixed: it changes only where its chance changes.
         """
-        return Draws(self.seed, "likes").uniforms(tracks.track_id) < self.chances(tracks, turn)
+        chance = self.chances(tracks, turn)
+        liked = Draws(self.seed, "likes").uniforms(tracks.track_id) < chance
+        wrong = Draws(self.seed, "mislabels").uniforms(tracks.track_id) < self.kind.mislabelled
+        return Judgement(chance, liked, liked ^ wrong)
+
+    def liked(self, tracks: TrackTable, turn: int) -> NDArray[np.bool_]:
+        """Return which tracks the listener likes at a turn, bool ``(n,)``."""
+        return self.judge(tracks, turn).liked
 
     def verdicts(self, tracks: TrackTable, turn: int) -> NDArray[np.bool_]:
         """Return what the listener says of tracks, True for a like, bool ``(n,)``: now and then the wrong way."""
-        wrong = Draws(self.seed, "mislabels").uniforms(tracks.track_id) < self.kind.mislabelled
-        return self.liked(tracks, turn) ^ wrong
+        return self.judge(tracks, turn).verdict
 
     def speaks_of(self, shown: int, count: int, turn: int) -> list[int]:
         """Return the positions of the tracks on a page that the listener gives a verdict on, whichever these are.

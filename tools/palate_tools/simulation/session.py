@@ -179,14 +179,15 @@ class Listening:
             exclude_track_ids=self.withheld,
         )
         shown = tracks.table([item.track_id for item in page.items])
-        verdicts = self._verdicts(shown, turn)
+        judgement = self.listener.judge(shown, turn)
+        verdicts = self._spoken(judgement.verdict.tolist(), turn)
         self._tell(client, page, verdicts, turn)
         columns = zip(
             page.items,
             shown.cluster_id,
             self.listener.wants(shown, turn).tolist(),
-            self.listener.chances(shown, turn).tolist(),
-            self.listener.liked(shown, turn).tolist(),
+            judgement.chance.tolist(),
+            judgement.liked.tolist(),
             verdicts,
             strict=True,
         )
@@ -224,10 +225,10 @@ class Listening:
             return "", 0.0
         return profile.stage, profile.confidence
 
-    def _verdicts(self, shown: TrackTable, turn: int) -> list[bool | None]:
-        chosen = self.listener.speaks_of(len(shown), self.habits.feedback, turn)
-        said = self.listener.verdicts(shown, turn).tolist()
-        return [said[position] if position in chosen else None for position in range(len(shown))]
+    def _spoken(self, verdicts: Sequence[bool], turn: int) -> list[bool | None]:
+        """Return the verdicts that the listener gives; None where they say nothing."""
+        chosen = self.listener.speaks_of(len(verdicts), self.habits.feedback, turn)
+        return [verdict if position in chosen else None for position, verdict in enumerate(verdicts)]
 
     def _tell(
         self,
