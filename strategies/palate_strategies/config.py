@@ -35,17 +35,22 @@ class ScoringConfig:
 
     Attributes:
         audio_weight: Weight of the likeness to the liked tracks, at least 0.
-        genre_weight: Weight of the taste's genres, at least 0.
+        genre_weight: Weight of the taste's genres and of its cluster, at least 0.
+        artist_weight: Weight of the artists that are liked and disliked, at least 0.
         dislike_weight: Weight of the likeness to the disliked tracks, at least 0.
-        feature_weights: Weight of each audio feature in every cosine, in the order of `FEATURES`: nine
+        feature_weights: Weight of each audio feature, in the order of `FEATURES`: nine
             numbers of at least 0, not all 0.
-        artists_limit: How many tracks of one main artist a slate may have, at least 1.
+        artists_limit: How many tracks of one main artist ten slots in a row may have, at least 1.
         candidates: How many of a taste's tracks are scored, at least 1; more are looked at only when these do
             not fill the slate.
     """
 
+    artists_span: ClassVar[int] = 10
+    """Over how many slots `artists_limit` holds."""
+
     audio_weight: float = 1.0
     genre_weight: float = 1.0
+    artist_weight: float = 3.0
     dislike_weight: float = 1.0
     feature_weights: tuple[float, ...] = (1.0,) * len(FEATURES)
     artists_limit: int = 1
@@ -53,7 +58,7 @@ class ScoringConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError when a field holds what it must not."""
-        for field in ("audio_weight", "genre_weight", "dislike_weight"):
+        for field in ("audio_weight", "genre_weight", "artist_weight", "dislike_weight"):
             _require(holds=0 <= getattr(self, field) < inf, field=field, description="must be at least 0 and finite")
         weights = self.feature_weights
         _require(
@@ -73,7 +78,7 @@ class RankingConfig(ScoringConfig):
         weak_share: Share of the slots that weak tastes get together while there are active ones, in [0, 1].
     """
 
-    weak_share: float = 0.2
+    weak_share: float = 0.1
 
     def __post_init__(self) -> None:
         """Raise ValueError when a field holds what it must not."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 import numpy as np
 from palate.strategy.contract import Context, SlateRequest
@@ -10,6 +11,9 @@ from palate.strategy.slate import SlateBuilder, take_turns
 from palate_strategies.scoring import TasteScorer, deal_among
 
 __all__ = ["deal_best_first"]
+
+_WEAK_FROM: Final = 5
+"""From how many slots on at least one is a weak taste's."""
 
 
 def deal_best_first(
@@ -51,10 +55,14 @@ def deal_best_first(
 
 
 def _weak_slots(share: float, slots: int, active: int, weak: int) -> int:
-    """Return how many slots the weak tastes get: the share, rounded, where each active taste keeps one."""
+    """Return how many slots the weak tastes get: the share, rounded, where each active taste keeps one.
+
+    Unless the share is 0, it is at least one from five slots on.
+    """
     if active == 0:
         return slots
-    return max(0, min(round(share * slots), slots - active)) if weak else 0
+    least = 1 if share > 0 and slots >= _WEAK_FROM else 0
+    return max(0, min(max(round(share * slots), least), slots - active)) if weak else 0
 
 
 def _in_turn(weak: Sequence[TasteScorer], seed: int) -> list[TasteScorer]:

@@ -41,7 +41,7 @@ class Fallback:
 
     def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
         """Return lesser-known tracks of the strong tastes, with explored ones spread among them."""
-        builder = SlateBuilder(request, context.catalog, self._config.artists_limit)
+        builder = SlateBuilder(request, context.catalog, self._config.artists_limit, self._config.artists_span)
         scorers = scorers_of(profile.tastes_in(*TasteState), context, self._config)
         strong = _strong(scorers)
         others = [scorer for scorer in scorers if scorer not in strong]

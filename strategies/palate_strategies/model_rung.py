@@ -47,7 +47,7 @@ class ModelRung:
         """
         config = self._config
         models = accepted_models(profile, context, self.recipes)
-        builder = SlateBuilder(request, context.catalog, config.artists_limit)
+        builder = SlateBuilder(request, context.catalog, config.artists_limit, config.artists_span)
         active, weak, inactive = (
             scorers_by_models(models, profile.tastes_in(state), context, config) for state in TasteState
         )

@@ -24,7 +24,7 @@ from palate.strategy.contract import (
 from palate.tastes.profile import Profile, Taste
 
 from palate_strategies.config import ScoringConfig
-from palate_strategies.scoring import TasteScorer, score_by_tastes, scorers_of
+from palate_strategies.scoring import SoundParts, TasteScorer, score_by_tastes, scorers_of
 
 __all__ = ["AcceptedModels", "accepted_models", "explored_by_models", "score_by_models", "scorers_by_models"]
 
@@ -109,7 +109,7 @@ class _ModelScorer(TasteScorer):
         """Remember where to look but not the order, which belongs to the model."""
         return self._best_first(self._remembered(self.taste, ("near", self._config), self._near))
 
-    def _parts(self, rows: Rows, *_: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
+    def _parts(self, rows: Rows, sound: SoundParts) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - it is in the model
         return [{"model": score} for score in self._known(rows).tolist()]
 
     def _best_first(self, rows: Rows) -> Rows:
@@ -134,7 +134,7 @@ class _CalibratedScorer(TasteScorer):
         super().__init__(taste, cluster, context, config)
         self._models = models
 
-    def _parts(self, rows: Rows, *_: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:
+    def _parts(self, rows: Rows, sound: SoundParts) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - it is in the model
         return [{"ranking": score} for score in self._models.calibrated(self.scores(rows)).tolist()]
 
 

@@ -31,7 +31,7 @@ class Ranking:
 
     def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
         """Return the best of every active taste in turns, with some of the weak ones among them."""
-        builder = SlateBuilder(request, context.catalog, self._config.artists_limit)
+        builder = SlateBuilder(request, context.catalog, self._config.artists_limit, self._config.artists_span)
         active, weak = (
             scorers_of(profile.tastes_in(state), context, self._config)
             for state in (TasteState.ACTIVE, TasteState.WEAK)

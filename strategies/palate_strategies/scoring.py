@@ -1,14 +1,19 @@
 """How one taste scores tracks: the formula that fallback and ranking share, and the reasons that it gives.
 
-    score = audio_weight * cos(track, liked mean)
-          + genre_weight * (in the taste's cluster + mean over the track's genres of share / largest share) / 2
-          - dislike_weight * dislikes / (dislikes + 4) * cos(track, disliked mean)
+    score = audio_weight * sum over features of w * log(density among the likes / density in the track's cluster)
+          + genre_weight * (mean over the track's genres of log(share in the taste / share in the cluster)
+                            + 1 if the track is in the taste's cluster)
+          + artist_weight * (log(1 + likes of its artist) - log(1 + dislikes of its artist))
+          + log((likes of the taste + 1) / (dislikes of the taste + 1))
+          - dislike_weight * dislikes / (dislikes + 4)
+              * sum over features of w * log(density among the dislikes / density in the track's cluster)
 
-Every cosine is weighted and taken between normal scores: ``cos(x, y) = sum(w x y) / (|x| |y|)`` with
-``|x|**2 = sum(w x**2)``, and 0 where one of the vectors is 0.
+`palate_strategies.evidence` has the parts.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -21,10 +26,12 @@ from palate.tastes.confidence import PRIOR_STRENGTH
 from palate.tastes.profile import Profile, Taste, TasteState
 
 from palate_strategies.config import ScoringConfig
+from palate_strategies.evidence import ArtistEvidence, Sound, genre_evidence, sound_of_clusters, sound_of_tally
 
 __all__ = [
     "MakeScorer",
     "Order",
+    "SoundParts",
     "TasteScorer",
     "choices_for",
     "deal_among",
@@ -38,6 +45,12 @@ __all__ = [
 
 _NEAREST_AMONG: Final = 512
 _STRONGEST: Final = 3
+_MEMBERSHIP: Final = 1.0
+"""What being of the taste's cluster adds to the log-ratio of genres."""
+
+_TRACK_LENGTH: Final = 3.0
+"""Usual length of a track's normal scores: that of nine standard normal numbers."""
+
 _NO_ROWS: Final = np.empty(0, dtype=np.int32)
 
 Order: TypeAlias = Callable[["TasteScorer", Rows], Rows]
@@ -46,6 +59,9 @@ Order: TypeAlias = Callable[["TasteScorer", Rows], Rows]
 MakeScorer: TypeAlias = Callable[[Taste, int, Context, ScoringConfig], "TasteScorer"]
 """Makes the scorer of a taste, given the number of its cluster."""
 
+SoundParts: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""What each feature says for a track, and against it: float32 ``(n, 9)`` each."""
+
 
 class TasteScorer:
     """Scores tracks for one taste.
@@ -53,7 +69,7 @@ class TasteScorer:
     Args:
         taste: The taste.
         cluster: The taste's cluster in the catalog.
-        context: The catalog, and what is remembered of the taste.
+        context: The catalog, what is rated, and what is remembered of the taste.
         config: The weights.
 
     Attributes:
@@ -64,20 +80,43 @@ class TasteScorer:
     def __init__(self, taste: Taste, cluster: int, context: Context, config: ScoringConfig) -> None:
         self.taste = taste
         self.cluster = cluster
-        self._catalog = catalog = context.catalog
+        self._catalog = context.catalog
         self._remembered = context.remembered
         self._config = config
         self._weights = np.array(config.feature_weights, dtype=np.float32)
+        self._rated = [side.get(taste.taste_id, _NO_ROWS) for side in (context.liked, context.disliked)]
         dislikes = taste.disliked.count
-        pull = config.dislike_weight * dislikes / (dislikes + PRIOR_STRENGTH)
-        liked, disliked = self._units(np.array((taste.liked.mean, taste.disliked.mean)))
-        self._liked = np.float32(config.audio_weight) * self._weights * liked
-        self._disliked = np.float32(-pull) * self._weights * disliked
-        self._direction = self._liked + self._disliked
-        shares = catalog.genre_weights(taste.genre_distribution)
-        largest = shares.max(initial=0.0)
-        self._membership = np.float32(config.genre_weight / 2)
-        self._affinity = shares * (self._membership / largest if largest > 0 else 0)
+        self._pull = np.float32(config.dislike_weight * dislikes / (dislikes + PRIOR_STRENGTH))
+        self._odds = np.float32(math.log((taste.liked.count + 1) / (dislikes + 1)))
+        self._membership = np.float32(config.genre_weight * _MEMBERSHIP)
+        self._usual = sound_of_clusters(context.catalog, cluster)
+
+    @cached_property
+    def _liked(self) -> Sound:
+        return sound_of_tally(self.taste.liked, self._rated[0], self._catalog, self._usual)
+
+    @cached_property
+    def _disliked(self) -> Sound:
+        return sound_of_tally(self.taste.disliked, self._rated[1], self._catalog, self._usual)
+
+    @cached_property
+    def _genres(self) -> NDArray[np.float32]:
+        return np.float32(self._config.genre_weight) * genre_evidence(self.taste, self._catalog, self.cluster)
+
+    @cached_property
+    def _artists(self) -> ArtistEvidence:
+        return ArtistEvidence(*self._rated, self._catalog)
+
+    @cached_property
+    def _own_sound(self) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:
+        """What turns squares and features of tracks of the own cluster into what their sound adds to the score."""
+        kinds = self._usual.coefficients(), self._liked.coefficients(), self._disliked.coefficients()
+        audio = np.float32(self._config.audio_weight)
+        square, slope, constant = (
+            self._weights * (audio * (liked - usual) - self._pull * (disliked - usual))
+            for usual, liked, disliked in zip(*kinds, strict=True)
+        )
+        return square, slope, constant.sum()
 
     def candidates(self) -> Iterator[Rows]:
         """Iterate over ever larger sets of the cluster's tracks from where ranking's scores are highest, best first."""
@@ -93,18 +132,35 @@ class TasteScorer:
         return next(self._sets())
 
     def _sets(self) -> Iterator[Rows]:
-        length = np.linalg.norm(self._direction)
-        affinity = self._affinity / length if length > 0 else self._affinity
-        return widening(self._catalog, self.cluster, self._direction, affinity, self._config.candidates)
+        """Iterate over ever larger sets: where scores are highest, and of liked artists."""
+        liked, disliked = (side.towards(self._usual) for side in (self._liked, self._disliked))
+        direction = self._weights * (np.float32(self._config.audio_weight) * liked - self._pull * disliked)
+        length = np.linalg.norm(direction)
+        affinity = self._genres / (_TRACK_LENGTH * length) if length > 0 else self._genres
+        known = self._artists.liked_rows(self.cluster)[: self._config.candidates]
+        for rows in widening(self._catalog, self.cluster, direction, affinity, self._config.candidates):
+            yield _with(rows, known)
 
     def _best_first(self, rows: Rows) -> Rows:
         return rows[np.argsort(-self.scores(rows))]
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
         """Return the score of each row, float32 ``(n,)``."""
-        tracks = self._catalog.normalized.take(rows, axis=0)
-        audio: NDArray[np.float32] = (tracks @ self._direction) / self._lengths(tracks)
-        return audio + self._genre(rows)
+        return self._heard(rows) + self._genre(rows) + self._artist(rows) + self._odds
+
+    def _heard(self, rows: Rows) -> NDArray[np.float32]:
+        """Return what the sound adds to the score of each row, float32 ``(n,)``; quick for rows of the own cluster."""
+        own = self._catalog.cluster[rows] == self.cluster
+        if own.all():
+            tracks = self._catalog.normalized.take(rows, axis=0)
+            square, slope, constant = self._own_sound
+            sound: NDArray[np.float32] = np.square(tracks) @ square + tracks @ slope + constant
+            return sound
+        sound = np.empty(len(rows), dtype=np.float32)
+        sound[own] = self._heard(rows[own])
+        liked, disliked = self._sound(rows[~own])
+        sound[~own] = (liked + disliked).sum(axis=1)
+        return sound
 
     def choices(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Choice]:
         """Make choices of rows, each with the reason for it.
@@ -114,25 +170,40 @@ class TasteScorer:
             kind: What the reasons rest on.
             liked: Rows of the taste's standing likes; the last 512 are looked at for the nearest one.
         """
-        tracks = self._tracks(rows)
-        shares = tracks * self._liked
-        columns = (self._nearest(tracks, liked), _strongest(shares), self._parts(rows, tracks, shares))
+        sound = self._sound(rows)
+        columns = (self._nearest(self._tracks(rows), liked), _strongest(sound[0]), self._parts(rows, sound))
         return [
             Choice(row, sum(parts.values()), Reason(kind, near, features, parts), self.taste.taste_id)
             for row, near, features, parts in zip(rows.tolist(), *columns, strict=True)
         ]
 
-    def _parts(
-        self, rows: Rows, tracks: NDArray[np.float32], shares: NDArray[np.float32]
-    ) -> Sequence[Mapping[str, float]]:
-        """Return the parts that the score of each row is the sum of; `tracks` are its unit vectors."""
-        parts = np.array((shares.sum(axis=1), self._genre(rows), tracks @ self._disliked)).T.tolist()
-        return [dict(zip(("audio", "genre", "dislike"), part, strict=True)) for part in parts]
+    def _parts(self, rows: Rows, sound: SoundParts) -> Sequence[Mapping[str, float]]:
+        """Return the parts that the score of each row is the sum of; `sound` is what its sound says."""
+        liked, disliked = (part.sum(axis=1) for part in sound)
+        odds = np.full(len(rows), self._odds)
+        parts = np.array((liked, self._genre(rows), self._artist(rows), odds, disliked)).T.tolist()
+        return [dict(zip(("audio", "genre", "artist", "taste", "dislike"), part, strict=True)) for part in parts]
+
+    def _sound(self, rows: Rows) -> SoundParts:
+        """Return what each feature of each row says for and against it."""
+        tracks = self._catalog.normalized.take(rows, axis=0)
+        clusters = self._catalog.cluster[rows]
+        own = self.cluster if (clusters == self.cluster).all() else clusters
+        usual = sound_of_clusters(self._catalog, own).log_density(tracks)
+        weights = np.float32(self._config.audio_weight) * self._weights
+        liked = weights * (self._liked.log_density(tracks) - usual)
+        if self._pull == 0:
+            return liked, np.zeros_like(liked)
+        return liked, self._pull * self._weights * (usual - self._disliked.log_density(tracks))
 
     def _genre(self, rows: Rows) -> NDArray[np.float32]:
-        """Return what genres add to the score of each row, float32 ``(n,)``: half for the cluster, half for shares."""
+        """Return what genres add to the score of each row, and the cluster, float32 ``(n,)``."""
         own: NDArray[np.float32] = self._membership * (self._catalog.cluster[rows] == self.cluster)
-        return own + self._catalog.genre_affinity(rows, self._affinity)
+        return own + self._catalog.genre_affinity(rows, self._genres)
+
+    def _artist(self, rows: Rows) -> NDArray[np.float32]:
+        """Return what its main artist adds to the score of each row, float32 ``(n,)``."""
+        return np.float32(self._config.artist_weight) * self._artists.of(rows)
 
     def _nearest(self, tracks: NDArray[np.float32], liked: Rows) -> list[int] | list[None]:
         """Return for each track, given as a unit vector, the liked row with the highest cosine."""
@@ -156,6 +227,15 @@ class TasteScorer:
         lengths: NDArray[np.float32] = np.sqrt(np.square(vectors) @ self._weights)
         lengths[lengths == 0] = 1
         return lengths
+
+
+def _with(rows: Rows, more: Rows) -> Rows:
+    """Return rows and those of some others that are not among them."""
+    if len(rows) == 0:
+        return more
+    ordered = np.sort(rows)
+    place = np.minimum(ordered.searchsorted(more), len(ordered) - 1)
+    return np.concatenate((rows, more[ordered[place] != more]))
 
 
 def scorers_of(
@@ -205,7 +285,7 @@ def deal_among(
     """
     if slots == 0:
         return []
-    weights = [1.0 if evenly else scorer.taste.confidence for scorer in scorers]
+    weights = [1.0 if evenly else _claim(scorer.taste) for scorer in scorers]
     if slots < len(scorers):
         shown = shown_by_cluster(request, context)
         weights = [
@@ -213,6 +293,11 @@ def deal_among(
         ]
     queues = [_queue(scorer, request, order) for scorer in scorers]
     return [(scorers[taste], row) for taste, row in builder.deal(queues, share_slots(weights, slots))]
+
+
+def _claim(taste: Taste) -> float:
+    """Return what a taste may claim of the slots: its likes, as far as palate is sure of it."""
+    return taste.liked.count * taste.confidence
 
 
 def choices_for(picks: Sequence[tuple[TasteScorer, int]], kind: ReasonKind, context: Context) -> list[Choice]:

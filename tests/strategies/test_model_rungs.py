@@ -84,12 +84,14 @@ class TestLogistic(ModelRungSuite):
     """Logistic keeps the contract where every taste has a model, and the listeners without tastes a common one."""
 
     strategy = Logistic
+    artists_limit = 10
 
 
 class TestNeural(ModelRungSuite):
     """Neural keeps the contract where one taste has a model and the others are ranked."""
 
     strategy = Neural
+    artists_limit = 10
 
     def modelled(self, listener: Listener) -> Sequence[str]:
         """Return the first taste."""
@@ -100,6 +102,7 @@ class TestGbdt(ModelRungSuite):
     """Gbdt keeps the contract where all tastes share the common model."""
 
     strategy = Gbdt
+    artists_limit = 10
 
     def modelled(self, listener: Listener) -> Sequence[str]:  # noqa: ARG002 - the same for all
         """Return the common model's key."""

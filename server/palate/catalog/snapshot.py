@@ -1,5 +1,6 @@
 """The catalog as it is served: one snapshot file, mapped into memory and shared by all workers."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,13 +11,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from palate.catalog.exact import ExactIndex
-from palate.catalog.index import CandidateIndex, GenreLists
+from palate.catalog.index import ArtistIndex, CandidateIndex, GenreLists
 from palate.catalog.layout import HEADER_KEY, SCHEMA, SnapshotHeader
 from palate.catalog.search import SearchIndex
 from palate.catalog.tracks import FEATURES, GenreCluster, Track
 from palate.errors import CatalogError
 
 __all__ = ["Catalog"]
+
+_UNSEEN: Final = 0.5
+"""How often a genre counts in a cluster besides the tracks that have it."""
+
+_LEAST_VARIANCE: Final = np.float32(0.01)
+"""Variance of a feature that all tracks of a cluster have in common."""
 
 _REBUILD: Final = "build it again with 'palate catalog build' or name another"
 
@@ -40,6 +47,9 @@ class Catalog:
         popularity: uint8 ``(tracks,)`` from 0 to 100.
         cluster: uint8 ``(tracks,)``, positions in `clusters`.
         main_artist: int32 ``(tracks,)``, equal for tracks of the same main artist.
+        cluster_mean: float32 ``(clusters, 9)``, mean normal scores of each cluster's tracks.
+        cluster_variance: float32 ``(clusters, 9)``, their variance, a little above 0 where all are equal; 1 for
+            clusters without tracks.
     """
 
     def __init__(self, file: pa.NativeFile, header: SnapshotHeader, tracks: pa.RecordBatch) -> None:
@@ -69,7 +79,11 @@ class Catalog:
         arrays = _arrays(header, tracks.column("index"))
         self.track_counts: Sequence[int] = np.diff(arrays["cluster_start"]).tolist()
         self._candidates = CandidateIndex(arrays)
-        self._genre_home = np.argmax(self._candidates.genre_totals(len(self.genres)), axis=0)
+        totals = self._candidates.genre_totals(len(self.genres))
+        self._genre_home = np.argmax(totals, axis=0)
+        self._genre_shares = _shares(totals)
+        self.cluster_mean, self.cluster_variance = _moments(self.normalized, arrays["cluster_start"])
+        self._artists = ArtistIndex(self.main_artist)
         self._search = SearchIndex(
             arrays["word_key"],
             arrays["word_start"],
@@ -202,9 +216,18 @@ class Catalog:
         """Return candidates of a cluster; see `palate.strategy.contract.CatalogIndex.nearest`."""
         return self._candidates.nearest(cluster, direction, affinity, limit)
 
+    def by_artists(self, artists: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return all tracks of main artists, as `main_artist` numbers them, int32 ``(n,)``; artist by artist."""
+        return self._artists.rows(artists)
+
     def genre_weights(self, distribution: Mapping[str, float]) -> NDArray[np.float32]:
         """Return a genre distribution as float32 ``(genres,)``; genres unknown to the catalog are left out."""
         return self._genres.weights(distribution)
+
+    def genre_share(self, cluster: int) -> NDArray[np.float32]:
+        """Return each genre's share among a cluster's tracks, float32 ``(genres,)``: all above 0, adding up to 1."""
+        shares: NDArray[np.float32] = self._genre_shares[cluster]
+        return shares
 
     def genre_affinity(self, rows: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean weight of each track's genres, float32 ``(n,)``; 0 for tracks without genres."""
@@ -261,6 +284,28 @@ def _arrays(header: SnapshotHeader, column: pa.BinaryArray) -> dict[str, NDArray
         name: np.frombuffer(data, place.dtype, int(np.prod(place.shape)), place.offset).reshape(place.shape)
         for name, place in header.arrays.items()
     }
+
+
+def _shares(totals: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Turn counts ``(clusters, genres)`` into shares, as if each genre were there half a time more."""
+    smoothed = totals + _UNSEEN
+    shares: NDArray[np.float32] = (smoothed / smoothed.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def _moments(
+    normalized: NDArray[np.float32], starts: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and variance of each cluster's normal scores, float32 ``(clusters, 9)`` each."""
+    mean = np.zeros((len(starts) - 1, len(FEATURES)), dtype=np.float32)
+    variance = np.ones_like(mean)
+    for cluster, (start, end) in enumerate(itertools.pairwise(starts.tolist())):
+        if end > start:
+            tracks = normalized[start:end]
+            mean[cluster] = tracks.mean(axis=0, dtype=np.float64)
+            variance[cluster] = np.einsum("ij,ij->j", tracks, tracks, dtype=np.float64) / len(tracks)
+    variance = np.maximum(variance - np.square(mean), _LEAST_VARIANCE)
+    return mean, np.where(np.diff(starts)[:, np.newaxis] > 0, variance, np.float32(1))
 
 
 def _exact(tracks: pa.RecordBatch, what: str) -> ExactIndex:

@@ -156,6 +156,9 @@ class CatalogIndex(Protocol):
         popularity: uint8 ``(tracks,)`` from 0 to 100.
         cluster: uint8 ``(tracks,)``, positions in `clusters`.
         main_artist: int32 ``(tracks,)``, equal for tracks of the same main artist.
+        cluster_mean: float32 ``(clusters, 9)``, mean normal scores of each cluster's tracks.
+        cluster_variance: float32 ``(clusters, 9)``, their variance, a little above 0 where all are equal; 1 for
+            clusters without tracks.
     """
 
     version: str
@@ -165,6 +168,8 @@ class CatalogIndex(Protocol):
     popularity: NDArray[np.uint8]
     cluster: NDArray[np.uint8]
     main_artist: NDArray[np.int32]
+    cluster_mean: NDArray[np.float32]
+    cluster_variance: NDArray[np.float32]
 
     def __len__(self) -> int:
         """Return the number of tracks."""
@@ -192,8 +197,14 @@ class CatalogIndex(Protocol):
             limit: At least how many rows, while the cluster has them.
         """
 
+    def by_artists(self, artists: NDArray[np.int32]) -> Rows:
+        """Return all tracks of main artists, as `main_artist` numbers them; artist by artist."""
+
     def genre_weights(self, distribution: Mapping[str, float]) -> NDArray[np.float32]:
         """Return a genre distribution as float32 ``(genres,)``; genres unknown to the catalog are left out."""
+
+    def genre_share(self, cluster: int) -> NDArray[np.float32]:
+        """Return each genre's share among a cluster's tracks, float32 ``(genres,)``: all above 0, adding up to 1."""
 
     def genre_affinity(self, rows: Rows, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean weight of each track's genres, float32 ``(n,)``; 0 for tracks without genres."""

@@ -1,8 +1,9 @@
 """What strategies need to make slates: shares, turns, draws, and a builder that keeps the promises of a slate."""
 
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,43 +33,52 @@ class SlateBuilder:
         request: What is asked for.
         catalog: The catalog.
         artists_limit: How many tracks of one main artist it takes.
+        artists_span: Among how many tracks that are put in one after the other; among all when None.
 
     Attributes:
         room: How many more tracks it takes.
     """
 
-    def __init__(self, request: SlateRequest, catalog: CatalogIndex, artists_limit: int = 1) -> None:
+    def __init__(
+        self, request: SlateRequest, catalog: CatalogIndex, artists_limit: int = 1, artists_span: int | None = None
+    ) -> None:
         self._request = request
         self._main_artist = catalog.main_artist
-        self._artists_limit = artists_limit
+        self._artists_span = artists_span if artists_span is not None and artists_span < request.limit else None
         self._rows: set[int] = set()
-        self._artists: Counter[int] = Counter(dict.fromkeys(request.artists, artists_limit))
+        self._artists: defaultdict[int, deque[int]] = defaultdict(partial(deque, maxlen=artists_limit))
+        self._artists_limit = artists_limit
         self.room = request.limit
 
     def open(self, rows: Rows) -> Rows:
         """Return those of the rows that could join the slate now, in the order given."""
         rows = self._request.without_excluded(rows)
         rows = rows[_absent(rows, self._rows)]
-        full = {artist for artist, tracks in self._artists.items() if tracks >= self._artists_limit}
+        full = {artist for artist in (*self._request.artists, *self._artists) if self._is_full(artist)}
         return rows[_absent(self._main_artist[rows], full)]
 
     def admits(self, row: int) -> bool:
         """Return whether a row that is not excluded could join the slate now."""
-        return row not in self._rows and self._artists[int(self._main_artist[row])] < self._artists_limit
+        return row not in self._rows and not self._is_full(int(self._main_artist[row]))
 
     def add(self, row: int) -> None:
         """Put a row into the slate."""
+        self._artists[int(self._main_artist[row])].append(len(self._rows))
         self._rows.add(row)
-        self._artists[int(self._main_artist[row])] += 1
         self.room -= 1
 
-    def pick_next(self, queue: Iterator[int]) -> int | None:
-        """Put the first row of a queue that the slate admits into it; None when the queue has none.
+    def _is_full(self, artist: int) -> bool:
+        """Return whether the slate takes no track of an artist now."""
+        if artist in self._request.artists:
+            return True
+        places = self._artists.get(artist)
+        if places is None or len(places) < self._artists_limit:
+            return False
+        return self._artists_span is None or len(self._rows) - places[0] < self._artists_span
 
-        Args:
-            queue: Rows that are not excluded, best first. What is skipped or picked is used up.
-        """
-        row = next((row for row in queue if self.admits(row)), None)
+    def _pick_next(self, queue: "_Queue") -> int | None:
+        """Put the first row of a queue that the slate admits into it; None when the queue has none."""
+        row = queue.next_admitted(self.admits)
         if row is not None:
             self.add(row)
         return row
@@ -86,14 +96,41 @@ class SlateBuilder:
             Pairs of a position in `queues` and a row, in the order to show them.
         """
         dealt: list[tuple[int, int]] = []
+        waiting = [_Queue(queue, patient=self._artists_span is not None) for queue in queues]
         turns = deque([*take_turns(shares), *(position for position, share in enumerate(shares) if not share)])
         while turns and len(dealt) < sum(shares):
             position = turns.popleft()
-            row = self.pick_next(queues[position])
+            row = self._pick_next(waiting[position])
             if row is not None:
                 dealt.append((position, row))
                 turns.append(position)
         return dealt
+
+
+class _Queue:
+    """Rows, best first, of which some may have to wait until their artist may come again.
+
+    Args:
+        rows: The rows.
+        patient: Whether rows that are not admitted now may be later.
+    """
+
+    def __init__(self, rows: Iterator[int], *, patient: bool) -> None:
+        self._rows = rows
+        self._patient = patient
+        self._waiting: list[int] = []
+
+    def next_admitted(self, admits: Callable[[int], bool]) -> int | None:
+        """Take out the first row that is admitted; None when there is none."""
+        for place, row in enumerate(self._waiting):
+            if admits(row):
+                return self._waiting.pop(place)
+        for row in self._rows:
+            if admits(row):
+                return row
+            if self._patient:
+                self._waiting.append(row)
+        return None
 
 
 def share_slots(weights: Sequence[float], slots: int) -> list[int]:

@@ -49,7 +49,7 @@ class StrategySuite:
     Attributes:
         strategy: The class under test.
         options: Fields of its configuration that differ from their defaults.
-        artists_limit: How many tracks of one main artist it puts into a slate at the most.
+        artists_limit: How many tracks of one main artist it puts into a slate of a hundred at the most.
     """
 
     strategy: ClassVar[type[Strategy]]

@@ -302,3 +302,23 @@ def test_a_table_can_be_taken_out_and_written_again(
             again.track_ids(np.arange(3_000, dtype=np.int32))
         )
         assert pc.sum(snapshot.table().column("popularity")) == pc.sum(again.table().column("popularity"))
+
+
+def test_a_cluster_is_described_by_its_tracks(catalog: Catalog) -> None:
+    """Mean and variance of its normal scores, and a share above 0 of every genre, most for its own."""
+    number = catalog.cluster_number("latin-dance") or 0
+    tracks = catalog.normalized[catalog.cluster == number].astype(np.float64)
+    np.testing.assert_allclose(tracks.mean(axis=0), catalog.cluster_mean[number], atol=1e-5)
+    np.testing.assert_allclose(tracks.var(axis=0), catalog.cluster_variance[number], atol=1e-4)
+    shares = catalog.genre_share(number)
+    assert pytest.approx(1.0, abs=1e-5) == shares.sum()
+    assert shares.min() > 0
+    assert catalog.genres[int(shares.argmax())] in catalog.genres_of_cluster(number)
+
+
+def test_the_tracks_of_artists_are_found(catalog: Catalog) -> None:
+    """All of them, artist by artist; of no artists none."""
+    artists = np.unique(catalog.main_artist)[[3, 700]]
+    expected = np.concatenate([np.flatnonzero(catalog.main_artist == artist) for artist in artists])
+    assert expected.tolist() == catalog.by_artists(artists).tolist()
+    assert [] == catalog.by_artists(artists[:0]).tolist()

@@ -49,6 +49,8 @@ class SmallCatalog:
     popularity = np.zeros(TRACKS, dtype=np.uint8)
     cluster = np.repeat(np.arange(3, dtype=np.uint8), TRACKS // 3)
     main_artist = np.arange(TRACKS, dtype=np.int32) // 2
+    cluster_mean = np.zeros((3, 9), dtype=np.float32)
+    cluster_variance = np.ones((3, 9), dtype=np.float32)
 
     def __len__(self) -> int:
         return TRACKS
@@ -71,6 +73,14 @@ class SmallCatalog:
 
     def genre_weights(self, distribution: Mapping[str, float]) -> NDArray[np.float32]:  # noqa: ARG002 - it has no genres
         """Return no weights."""
+        return np.zeros(0, dtype=np.float32)
+
+    def by_artists(self, artists: NDArray[np.int32]) -> Rows:
+        """Return all tracks of some artists."""
+        return np.flatnonzero(np.isin(self.main_artist, artists)).astype(np.int32)
+
+    def genre_share(self, cluster: int) -> NDArray[np.float32]:  # noqa: ARG002 - it has no genres
+        """Return no shares."""
         return np.zeros(0, dtype=np.float32)
 
     def genre_affinity(self, rows: Rows, weights: NDArray[np.float32]) -> NDArray[np.float32]:  # noqa: ARG002 - it has no genres

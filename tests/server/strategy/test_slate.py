@@ -151,6 +151,19 @@ def test_a_builder_takes_as_many_of_an_artist_as_allowed(small: Catalog) -> None
     assert 2 == max(Counter(small.main_artist[[row for _, row in picked]].tolist()).values())
 
 
+def test_an_artist_comes_again_after_a_while(small: Catalog) -> None:
+    """Among any five in a row no artist comes twice, though the best ten are all by one; those wait their turn."""
+    rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
+    artist = Counter(small.main_artist[rows].tolist()).most_common(1)[0][0]
+    favourite = rows[small.main_artist[rows] == artist][:10]
+    queue = [*favourite.tolist(), *np.setdiff1d(rows, favourite).tolist()]
+    builder = SlateBuilder(request_for(50), small, artists_span=5)
+    artists = small.main_artist[[row for _, row in builder.deal([iter(queue)], [50])]].tolist()
+    assert 50 == len(artists)
+    assert [0, 5, 10, 15, 20, 25, 30, 35, 40, 45] == [place for place, one in enumerate(artists) if one == artist]
+    assert all(5 == len(set(artists[start : start + 5])) for start in range(46))
+
+
 def test_a_builder_deals_to_each_its_share_in_turns(small: Catalog) -> None:
     """The slate is mixed from the top, and each queue keeps its order."""
     queues = [small.popular(number)[:40].tolist() for number in (0, 1)]
