@@ -2,7 +2,7 @@
 
     score = audio_weight * sum over features of w * log(density among the likes / density in the track's cluster)
           + genre_weight * (mean over the track's genres of log(share in the taste / share in the cluster)
-                            + 1 if the track is in the taste's cluster)
+                            + 3 if the track is in the taste's cluster)
           + artist_weight * (log(1 + likes of its artist) - log(1 + dislikes of its artist))
           + log((likes of the taste + 1) / (dislikes of the taste + 1))
           - dislike_weight * dislikes / (dislikes + 4)
@@ -45,7 +45,7 @@ __all__ = [
 
 _NEAREST_AMONG: Final = 512
 _STRONGEST: Final = 3
-_MEMBERSHIP: Final = 1.0
+_MEMBERSHIP: Final = 3.0
 """What being of the taste's cluster adds to the log-ratio of genres."""
 
 _TRACK_LENGTH: Final = 3.0
@@ -105,7 +105,7 @@ class TasteScorer:
 
     @cached_property
     def _artists(self) -> ArtistEvidence:
-        return ArtistEvidence(*self._rated, self._catalog)
+        return ArtistEvidence(self._rated[0], self._rated[1], self._catalog)
 
     @cached_property
     def _own_sound(self) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:

@@ -120,7 +120,7 @@ def test_the_score_is_the_formula_of_the_documentation(three: Listener, tiny: Ca
     same = [np.sum(tiny.main_artist[side] == tiny.main_artist[choice.row]) for side in (liked, disliked)]
     expected = {
         "audio": 0.7 * (weights * (like - usual)).sum(),
-        "genre": 0.4 * (np.mean(genres) + 1),
+        "genre": 0.4 * (np.mean(genres) + 3),
         "artist": 2 * (np.log1p(same[0]) - np.log1p(same[1])),
         "taste": np.log((likes + 1) / (dislikes + 1)),
         "dislike": -0.9 * dislikes / (dislikes + 4) * (weights * (dislike - usual)).sum(),

@@ -87,9 +87,10 @@ def test_the_same_run_gives_the_same_figures(run: Run, write: Write, clusters: M
     """On one process and on two."""
     path = write(rows_of(clusters))
     first, second = (
-        run(path, "--listeners", "2", "--seeds", "2", "--depth", "50", "--jobs", jobs).output for jobs in ("1", "2")
+        run(path, "--listeners", "2", "--seeds", "2", "--depth", "50", "--jobs", jobs) for jobs in ("1", "2")
     )
-    assert first == second
+    assert (0, 0) == (first.exit_code, second.exit_code), [first.exception, second.exception]
+    assert first.output == second.output
 
 
 def test_a_file_of_tracks_serves_as_catalog(run: Run, write: Write, tmp_path: Path, catalog: Catalog) -> None:

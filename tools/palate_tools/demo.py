@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 
 @click.command
 @click.option("--turns", default=TURNS, show_default=True, type=click.IntRange(1), help="How many slates to look at.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
+@click.option("--seed", default=2, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
 def demo(turns: int, seed: int) -> None:
     """Walk a listener of three tastes from cold start to models of their own.
 
