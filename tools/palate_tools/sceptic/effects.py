@@ -79,7 +79,7 @@ def dose(evidence: Evidence) -> Verdict:
     by_separation = {value: _gain(evidence, f"separation {value}") for value in SEPARATIONS}
     by_imbalance = {value: _gain(evidence, f"larger {value}") for value in IMBALANCES}
     ours, merged = evidence.of_palate("one taste"), evidence.of(evidence.merged.merged, "one taste")
-    kept = paired_ratio(ours.ndcg, merged.ndcg, evidence.seed)
+    kept, sure = paired_ratio(ours.ndcg, merged.ndcg, evidence.seed), evidence.of_sure("one taste")
     more = slope(by_separation, evidence.seed)
     return Verdict(
         3,
@@ -90,7 +90,10 @@ def dose(evidence: Evidence) -> Verdict:
         {f"gain at separation {value}": _mean(gain, evidence) for value, gain in by_separation.items()}
         | {"slope over separation": str(more)}
         | {f"gain where one taste is {value:.0%}": _mean(gain, evidence) for value, gain in by_imbalance.items()}
-        | {"one taste, NDCG, palate by merged": str(kept)},
+        | {
+            "one taste, NDCG, palate by merged": str(kept),
+            "the same, exploring nothing": str(paired_ratio(sure.ndcg, merged.ndcg, evidence.seed)),
+        },
     )
 
 
@@ -98,7 +101,7 @@ def criterion(evidence: Evidence) -> Verdict:
     """Judge palate as it is by what was laid down for it."""
     ours, merged = evidence.of_palate("mixed"), evidence.of(evidence.merged.merged, "mixed")
     gain = paired_difference(ours.worst, merged.worst, evidence.seed)
-    kept = paired_ratio(ours.ndcg, merged.ndcg, evidence.seed)
+    kept, sure = paired_ratio(ours.ndcg, merged.ndcg, evidence.seed), evidence.of_sure("mixed")
     return Verdict(
         8,
         "Does palate as it is serve the worst-served taste better, at no cost?",
@@ -112,6 +115,8 @@ def criterion(evidence: Evidence) -> Verdict:
             "NDCG, palate": _mean(ours.ndcg, evidence),
             "NDCG, merged": _mean(merged.ndcg, evidence),
             "NDCG, palate by merged": str(kept),
+            "palate less merged, exploring nothing": str(paired_difference(sure.worst, merged.worst, evidence.seed)),
+            "NDCG, palate by merged, exploring nothing": str(paired_ratio(sure.ndcg, merged.ndcg, evidence.seed)),
         },
     )
 

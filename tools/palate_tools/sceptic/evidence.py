@@ -80,6 +80,7 @@ class Evidence:
         space: Tracks as vectors.
         populations: The listeners.
         palate: A server that knows them.
+        sure: One that knows the same, but explores nothing and leaves weak tastes out.
         merged: The best way to merge, by the worst-served taste of listeners kept for tuning.
         apart: The best way to keep apart, found on the same listeners among as many ways.
         seed: Of the intervals' resamples.
@@ -89,6 +90,7 @@ class Evidence:
     space: ItemSpace
     populations: Mapping[str, Sequence[Case]]
     palate: Palate
+    sure: Palate
     merged: Settings
     apart: Settings
     seed: int
@@ -97,6 +99,11 @@ class Evidence:
         """Return what a recommender's lists for a population are worth."""
         cases = self.populations[population]
         return judge(draw_up(recommender, cases), cases)
+
+    def of_sure(self, population: str) -> Figures:
+        """Return what the lists of a palate that explores nothing are worth."""
+        cases = self.populations[population]
+        return judge(self.sure.draw_up(population, cases), cases)
 
     def of_palate(self, population: str) -> Figures:
         """Return what palate's lists for a population are worth."""

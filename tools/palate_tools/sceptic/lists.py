@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from palate.client import Client
+from palate.client import Client, pages
 from palate.strategy.contract import Rows
 from palate.v1 import feedback_pb2, profile_pb2
 
@@ -25,6 +26,17 @@ __all__ = ["Palate", "draw_up", "draw_up_diverse", "serving"]
 _CONCURRENCY: Final = 8
 _TIMEOUT_SECONDS: Final = 60.0
 _POOL: Final = 10 * DEPTH
+_PAGE: Final = 10
+_SURE: Final = {
+    **PATIENT,
+    **{
+        f"strategies.options.{name}.{option}": 0
+        for name in ("logistic", "neural", "gbdt")
+        for option in ("exploration", "weak_share")
+    },
+    "strategies.options.ranking.weak_share": 0,
+}
+"""A configuration that shows nothing to find out whether it is liked."""
 
 
 def draw_up(recommender: Recommender, cases: Sequence[Case], count: int = DEPTH) -> list[Rows]:
@@ -60,12 +72,17 @@ class Palate:
     world: World
 
     def draw_up(self, name: str, cases: Sequence[Case]) -> list[Rows]:
-        """Return palate's list for each listener of a population."""
+        """Return palate's list for each listener of a population: ten pages of ten, as one goes through them."""
 
         def ask(case: Case) -> Rows:
             hidden = self.world.catalog.track_ids(case.subject.passed_over)
-            page = self.client.recommend(user_id(name, case), page_size=DEPTH, exclude_track_ids=hidden)
-            return self.world.catalog.rows([item.track_id for item in page.items])
+            turned = pages(
+                lambda token: self.client.recommend(
+                    user_id(name, case), page_size=_PAGE, page_token=token, exclude_track_ids=hidden
+                )
+            )
+            shown = [item.track_id for page in islice(turned, DEPTH // _PAGE) for item in page.items]
+            return self.world.catalog.rows(shown)
 
         with ThreadPoolExecutor(_CONCURRENCY) as pool:
             return list(pool.map(ask, cases))
@@ -93,8 +110,10 @@ def user_id(name: str, case: Case) -> str:
 
 
 @contextmanager
-def serving(populations: Mapping[str, Sequence[Case]], catalog: Path, folder: Path, world: World) -> Iterator[Palate]:
-    """Start a server, tell it everything, train, and yield it.
+def serving(
+    populations: Mapping[str, Sequence[Case]], catalog: Path, folder: Path, world: World
+) -> Iterator[tuple[Palate, Palate]]:
+    """Start a server, tell it everything, train, and yield it, and beside it one that explores nothing.
 
     Args:
         populations: The listeners, by the name of their population.
@@ -114,4 +133,8 @@ def serving(populations: Mapping[str, Sequence[Case]], catalog: Path, folder: Pa
             pairs = [(name, case) for name, cases in populations.items() for case in cases]
             list(pool.map(lambda pair: palate.tell(*pair), pairs))
         train_all(catalog, folder)
-        yield palate
+        with (
+            start_server(catalog, folder, **_SURE) as unexploring,
+            Client(unexploring.address, timeout=_TIMEOUT_SECONDS) as other,
+        ):
+            yield palate, Palate(other, world)

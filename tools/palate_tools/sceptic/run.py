@@ -52,8 +52,8 @@ def run_tests(
         watch("tuning")
         merged, apart = tune(world, populations.pop(TUNING), seed)
         watch("telling palate, and training")
-        with serving(populations, catalog, folder, world) as palate:
-            evidence = Evidence(world, ItemSpace(opened), populations, palate, merged, apart, seed)
+        with serving(populations, catalog, folder, world) as (palate, sure):
+            evidence = Evidence(world, ItemSpace(opened), populations, palate, sure, merged, apart, seed)
             for test in TESTS:
                 watch(test.__name__.replace("_", " "))
                 yield test(evidence)
