@@ -62,6 +62,14 @@ def test_what_is_served_is_measured_beside_the_references(write: Write) -> None:
     assert size["holds"] is (result.exit_code == 0)
 
 
+def test_training_leaves_processes_that_references_can_be_fitted_in(write: Write) -> None:
+    """With several processes the command comes to the same figures as with one."""
+    path, options = write(200), ("--seeds", "2", "--n", "20", "--json")
+    one, two = (json.loads(run(path, *options, "--jobs", jobs).stdout)["trials"] for jobs in ("1", "2"))
+    assert 2 == len(one)
+    assert one == two
+
+
 @pytest.mark.parametrize("titles", [True, False])
 def test_labels_stay_with_their_tracks(write: Write, tmp_path: Path, catalog: Catalog, titles: bool) -> None:
     """The catalog that is built has the file's features beside the file's labels, with or without titles."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 import joblib
-from joblib.externals import loky
+from joblib.executor import get_memmapping_executor
 from palate.errors import ConfigError
 
 __all__ = ["ENGINES", "Engine"]
@@ -44,13 +44,16 @@ Open: TypeAlias = Callable[[int], AbstractContextManager[Engine]]
 
 @contextmanager
 def _loky(workers: int) -> Iterator[Engine]:
-    """Use processes of this machine, those of joblib; one at a time needs no other process than this."""
+    """Use processes of this machine; one at a time needs no other process than this.
+
+    They are made as joblib makes them: it takes over what it finds, and needs what it adds to loky's own.
+    """
     limit = joblib.effective_n_jobs(workers)
     if limit == 1:
         yield Engine(_call, 1)
         return
     watch = {"initializer": _end_with, "initargs": (os.getpid(),)}
-    pool = partial(loky.get_reusable_executor, limit, timeout=_IDLE_SECONDS, **watch)  # it replaces one that broke
+    pool = partial(get_memmapping_executor, limit, timeout=_IDLE_SECONDS, **watch)  # it replaces one that broke
     try:
         yield Engine(lambda function, job: pool().submit(function, job), limit)
     except BaseException:
