@@ -182,41 +182,49 @@ class Listening:
         judgement = self.listener.judge(shown, turn)
         verdicts = self._spoken(judgement.verdict.tolist(), turn)
         self._tell(client, page, verdicts, turn)
-        columns = zip(
-            page.items,
-            shown.cluster_id,
-            self.listener.wants(shown, turn).tolist(),
-            judgement.chance.tolist(),
-            judgement.liked.tolist(),
-            verdicts,
-            strict=True,
-        )
+        wanted = self.listener.wants(shown, turn).tolist()
+        heard = zip(wanted, judgement.chance.tolist(), judgement.liked.tolist(), verdicts, strict=True)
+        standing = page.profile_revision, stage, round(confidence, _DECIMALS)
         return [
-            Row(
-                listener=self.number,
-                kind=self.kind,
-                seed=self.listener.seed,
-                user_id=self.user_id,
-                turn=turn,
-                position=position,
-                track_id=item.track_id,
-                cluster_id=cluster_id,
-                taste_id=item.taste_id,
-                wanted=wanted,
-                strategy=item.strategy,
-                model_version=item.model_version,
-                exploration=item.exploration,
-                propensity=round(item.propensity, _DECIMALS),
-                score=round(item.score, _DECIMALS),
-                chance=chance,
-                liked=liked,
-                feedback=verdict,
-                revision=page.profile_revision,
-                stage=stage,
-                confidence=round(confidence, _DECIMALS),
-            )
-            for position, (item, cluster_id, wanted, chance, liked, verdict) in enumerate(columns)
+            self._row((turn, position), item, cluster_id, facts, standing)
+            for position, (item, cluster_id, facts) in enumerate(zip(page.items, shown.cluster_id, heard, strict=True))
         ]
+
+    def _row(
+        self,
+        place: tuple[int, int],
+        item: recommendation_pb2.RecommendedItem,
+        cluster_id: str,
+        heard: tuple[int, float, bool, bool | None],
+        standing: tuple[int, str, float],
+    ) -> Row:
+        """Return what is written down of a track: where it stood, what palate and what the listener made of it."""
+        turn, position = place
+        wanted, chance, liked, feedback = heard
+        revision, stage, confidence = standing
+        return Row(
+            listener=self.number,
+            kind=self.kind,
+            seed=self.listener.seed,
+            user_id=self.user_id,
+            turn=turn,
+            position=position,
+            track_id=item.track_id,
+            cluster_id=cluster_id,
+            taste_id=item.taste_id,
+            wanted=wanted,
+            strategy=item.strategy,
+            model_version=item.model_version,
+            exploration=item.exploration,
+            propensity=round(item.propensity, _DECIMALS),
+            score=round(item.score, _DECIMALS),
+            chance=chance,
+            liked=liked,
+            feedback=feedback,
+            revision=revision,
+            stage=stage,
+            confidence=confidence,
+        )
 
     def _standing(self, client: Client) -> tuple[str, float]:
         try:
