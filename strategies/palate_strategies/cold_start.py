@@ -22,7 +22,8 @@ from palate.strategy.slate import SlateBuilder, draw, eligible_clusters, shown_b
 from palate.tastes.profile import Profile
 
 from palate_strategies.config import ColdStartConfig
-from palate_strategies.scoring import popularity_choice, score_by_popularity
+from palate_strategies.judging import score_by_popularity
+from palate_strategies.reasons import popularity_choice
 
 __all__ = ["ColdStart"]
 

@@ -1,19 +1,70 @@
-"""How ranking and the model rungs deal a slate: to the active tastes, with a few slots for the weak ones."""
+"""How a slate is dealt: to several tastes in turns, and to the active ones with a few slots for the weak."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
-from palate.strategy.contract import Context, SlateRequest
-from palate.strategy.slate import SlateBuilder, take_turns
+from palate.strategy.contract import Context, Rows, SlateRequest
+from palate.strategy.slate import SlateBuilder, share_slots, shown_by_cluster, take_turns
+from palate.tastes.profile import Taste
 
-from palate_strategies.scoring import TasteScorer, deal_among
+from palate_strategies.scoring import TasteScorer
 
-__all__ = ["deal_best_first"]
+__all__ = ["Order", "deal_among", "deal_best_first"]
 
 _WEAK_FROM: Final = 5
 """From how many slots on at least one is a weak taste's."""
+
+_AT_ONCE: Final = 64
+"""So many candidates are looked at together; a slate rarely takes more of a taste."""
+
+Order: TypeAlias = Callable[[TasteScorer, Rows], Rows]
+"""Puts candidates of a taste, which come best first, into the order in which they are to be chosen."""
+
+
+def deal_among(
+    scorers: Sequence[TasteScorer],
+    builder: SlateBuilder,
+    request: SlateRequest,
+    context: Context,
+    slots: int,
+    *,
+    order: Order | None = None,
+    evenly: bool = False,
+) -> list[tuple[TasteScorer, int]]:
+    """Share slots of a slate among tastes in proportion to their confidence, at least one slot each.
+
+    Confidence grows ever more slowly with the likes, so that the largest taste gets at most about three times
+    the slots of the smallest active one. When there are fewer slots than tastes, tastes take turns over the
+    pages by Sainte-Laguë's divisors: the one with the highest ``confidence / (2 * shown + 1)`` comes first.
+
+    Args:
+        scorers: One for each taste.
+        builder: Takes the tracks.
+        request: What is asked for.
+        context: The catalog, and what is rated.
+        slots: How many slots to share, at most the builder's room.
+        order: Puts a taste's candidates in order; best first without it.
+        evenly: Whether all tastes count as equally confident.
+
+    Returns:
+        The chosen rows, each with the scorer of its taste, in the order to show them.
+
+    Source:
+        Steck, *Calibrated recommendations*, RecSys 2018, for slates that keep the proportions of a
+        listener's interests; Balinski and Young, *Fair Representation*, 1982, for the divisors.
+    """
+    if slots == 0:
+        return []
+    weights = [1.0 if evenly else _claim(scorer.taste) for scorer in scorers]
+    if slots < len(scorers):
+        shown = shown_by_cluster(request, context)
+        weights = [
+            weight / (2 * int(shown[scorer.cluster]) + 1) for scorer, weight in zip(scorers, weights, strict=True)
+        ]
+    queues = [_queue(scorer, request, order) for scorer in scorers]
+    return [(scorers[taste], row) for taste, row in builder.deal(queues, share_slots(weights, slots))]
 
 
 def deal_best_first(
@@ -71,3 +122,16 @@ def _in_turn(weak: Sequence[TasteScorer], seed: int) -> list[TasteScorer]:
         return list(weak)
     order = np.random.default_rng(seed).permutation(len(weak))
     return sorted((weak[position] for position in order), key=lambda scorer: -scorer.taste.confidence)
+
+
+def _claim(taste: Taste) -> float:
+    """Return what a taste may claim of the slots: its likes, as far as palate is sure of it."""
+    return taste.liked.count * taste.confidence
+
+
+def _queue(scorer: TasteScorer, request: SlateRequest, order: Order | None) -> Iterator[int]:
+    """Yield a taste's tracks in order; looks at more of them only when these are used up."""
+    for candidates in scorer.candidates():
+        rows = order(scorer, candidates) if order else candidates
+        for start in range(0, len(rows), _AT_ONCE):
+            yield from request.without_excluded(rows[start : start + _AT_ONCE]).tolist()

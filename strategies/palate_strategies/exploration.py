@@ -19,9 +19,11 @@ from palate.strategy.slate import SlateBuilder, draw, eligible_clusters
 from palate.tastes.profile import Taste
 
 from palate_strategies.config import FallbackConfig
-from palate_strategies.scoring import TasteScorer, choices_for, judge, lesser_known, popularity_choice
+from palate_strategies.judging import judge
+from palate_strategies.reasons import popularity_choice
+from palate_strategies.scoring import TasteScorer, choices_for
 
-__all__ = ["Unspoken", "by_nearest_taste", "explore"]
+__all__ = ["Unspoken", "by_nearest_taste", "explore", "lesser_known"]
 
 Unspoken: TypeAlias = Callable[[Rows], Sequence[Choice]]
 """Makes choices of rows that no taste of their own cluster speaks for; only their scores and parts are used."""
@@ -136,6 +138,11 @@ def _preferred(rows: Rows, preferred: NDArray[np.bool_]) -> Rows:
     return rows[preferred] if preferred.any() else rows
 
 
+def lesser_known(catalog: CatalogIndex, cluster: int, rows: Rows, share: float) -> NDArray[np.bool_]:
+    """Return which rows are no more popular than the quantile `share` of a cluster's popularity."""
+    return catalog.popularity[rows] <= catalog.popularity_quantile(cluster, share)
+
+
 def by_nearest_taste(scorers: Sequence[TasteScorer], context: Context) -> Unspoken:
     """Score by the taste with likes that likes a row best, or by popularity without likes."""
     heard = [scorer for scorer in scorers if scorer.taste.liked.count]
@@ -145,7 +152,7 @@ def by_nearest_taste(scorers: Sequence[TasteScorer], context: Context) -> Unspok
             return [popularity_choice(row, ReasonKind.EXPLORATION, context.catalog) for row in rows.tolist()]
         best, _ = judge(heard, rows, context.catalog)
         picks = [(heard[position], row) for position, row in zip(best.tolist(), rows.tolist(), strict=True)]
-        return choices_for(picks, ReasonKind.EXPLORATION, context)
+        return choices_for(picks, ReasonKind.EXPLORATION)
 
     return choices
 
@@ -160,7 +167,7 @@ def _choices(
     heard = {cluster: scorer for cluster, scorer in own.items() if liked and not scorer.taste.is_empty}
     picks = [(heard[cluster], row) for row, cluster in clusters.items() if cluster in heard]
     others = [row for row, cluster in clusters.items() if cluster not in heard]
-    choices = choices_for(picks, ReasonKind.EXPLORATION, context)
+    choices = choices_for(picks, ReasonKind.EXPLORATION)
     choices += unspoken(np.array(others, dtype=np.int32)) if others else []
     taste_ids = {cluster: scorer.taste.taste_id for cluster, scorer in own.items()}
     marked = {

@@ -10,15 +10,10 @@ from palate.strategy.slate import SlateBuilder, take_turns
 from palate.tastes.profile import Profile, TasteState
 
 from palate_strategies.config import FallbackConfig
-from palate_strategies.exploration import by_nearest_taste, explore
-from palate_strategies.scoring import (
-    TasteScorer,
-    choices_for,
-    deal_among,
-    lesser_known,
-    score_by_tastes,
-    scorers_of,
-)
+from palate_strategies.dealing import deal_among
+from palate_strategies.exploration import by_nearest_taste, explore, lesser_known
+from palate_strategies.judging import score_by_tastes
+from palate_strategies.scoring import TasteScorer, choices_for, scorers_of
 
 __all__ = ["Fallback"]
 
@@ -49,7 +44,7 @@ class Fallback:
         explored = explore(self._config, strong, others, builder, request, context, unspoken)
         order = partial(self._lesser_known_first, context.catalog)
         picks = deal_among(strong, builder, request, context, builder.room, order=order)
-        piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)
+        piles = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)
         return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:

@@ -55,7 +55,7 @@ class ModelRung:
         unspoken = explored_by_models(models, profile, context, config)
         explored = explore(config, strong, others, builder, request, context, unspoken)
         picks = deal_best_first(active, weak, builder, request, context, config.weak_share, evenly=True)
-        piles = iter(choices_for(picks, ReasonKind.SIMILAR, context)), iter(explored)
+        piles = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)
         return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:

@@ -6,7 +6,7 @@ So all scores are calibrated probabilities of a like and stand in one order.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -24,12 +24,12 @@ from palate.strategy.contract import (
 from palate.tastes.profile import Profile, Taste
 
 from palate_strategies.config import ScoringConfig
-from palate_strategies.scoring import SoundParts, TasteScorer, score_by_tastes, scorers_of
+from palate_strategies.judging import score_by_tastes
+from palate_strategies.scoring import TasteScorer, scorers_of
 
 __all__ = ["AcceptedModels", "accepted_models", "explored_by_models", "score_by_models", "scorers_by_models"]
 
-_COMMON = ""
-_NO_ROWS: Final = np.empty(0, dtype=np.int32)
+_COMMON: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,36 +93,27 @@ class _ModelScorer(TasteScorer):
         catalog = context.catalog
         self._normalized = catalog.normalized
         self._model = model
+        self.model_version = model.version
         self._offset = np.float64(model.cluster_offsets.get(catalog.clusters[cluster].cluster_id, 0.0))
-        self._ordered: tuple[Rows, NDArray[np.float32]] = _NO_ROWS, np.empty(0, dtype=np.float32)
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
         """Return the model's probability of a like of each row, float32 ``(n,)``."""
         return _shifted(self._model.probabilities(self._normalized.take(rows, axis=0)), self._offset)
 
-    def choices(self, rows: Rows, kind: ReasonKind, liked: Rows) -> list[Choice]:
+    def choices(self, rows: Rows, kind: ReasonKind) -> list[Choice]:
         """Make choices of rows; what they rest on is the model, unless they are explored."""
-        kind = ReasonKind.MODEL if kind is ReasonKind.SIMILAR else kind
-        return [replace(choice, model_version=self._model.version) for choice in super().choices(rows, kind, liked)]
+        return super().choices(rows, ReasonKind.MODEL if kind is ReasonKind.SIMILAR else kind)
 
     def _first(self) -> Rows:
-        """Remember where to look but not the order, which belongs to the model."""
-        return self._best_first(self._remembered(self.taste, ("near", self._config), self._near))
+        """Return the first set, where to look being the taste's and the order the model's."""
+        by_model = "best first", self.model_version, self._config
+        return self._remembered(self.taste, by_model, lambda: self._best_first(self._candidates()))
 
-    def _parts(self, rows: Rows, sound: SoundParts) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - it is in the model
-        return [{"model": score} for score in self._known(rows).tolist()]
+    def _candidates(self) -> Rows:
+        return self._remembered(self.taste, ("near", self._config), self._near)
 
-    def _best_first(self, rows: Rows) -> Rows:
-        scores = self.scores(rows)
-        order = np.argsort(-scores)
-        self._ordered = rows[order], scores[order]
-        return self._ordered[0]
-
-    def _known(self, rows: Rows) -> NDArray[np.float32]:
-        """Return the scores of few rows, which nearly always are among those that were put in order last."""
-        ordered, scores = self._ordered
-        found = ordered == rows[:, np.newaxis]
-        return scores[found.argmax(axis=1)] if found.any(axis=1).all() else self.scores(rows)
+    def _parts(self, rows: Rows, spoken: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - the model has it
+        return [{"model": score} for score in self.scores(rows).tolist()]
 
 
 class _CalibratedScorer(TasteScorer):
@@ -134,7 +125,7 @@ class _CalibratedScorer(TasteScorer):
         super().__init__(taste, cluster, context, config)
         self._models = models
 
-    def _parts(self, rows: Rows, sound: SoundParts) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - it is in the model
+    def _parts(self, rows: Rows, spoken: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - it is in the scores
         return [{"ranking": score} for score in self._models.calibrated(self.scores(rows)).tolist()]
 
 

@@ -9,7 +9,8 @@ from palate.tastes.profile import Profile, TasteState
 
 from palate_strategies.config import RankingConfig
 from palate_strategies.dealing import deal_best_first
-from palate_strategies.scoring import choices_for, score_by_tastes, scorers_of
+from palate_strategies.judging import score_by_tastes
+from palate_strategies.scoring import choices_for, scorers_of
 
 __all__ = ["Ranking"]
 
@@ -37,7 +38,7 @@ class Ranking:
             for state in (TasteState.ACTIVE, TasteState.WEAK)
         )
         picks = deal_best_first(active, weak, builder, request, context, self._config.weak_share)
-        return choices_for(picks, ReasonKind.SIMILAR, context)
+        return choices_for(picks, ReasonKind.SIMILAR)
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
         """Score each track by the taste that speaks for it."""

@@ -1,0 +1,59 @@
+"""Scores of given tracks, as ranking gives them: which of a listener's tastes speaks for each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from palate.strategy.contract import CatalogIndex, Context, Rows, Scores
+from palate.tastes.profile import Profile, TasteState
+
+from palate_strategies.config import ScoringConfig
+from palate_strategies.scoring import TasteScorer, scorers_of
+
+__all__ = ["judge", "score_by_popularity", "score_by_tastes"]
+
+
+def judge(
+    scorers: Sequence[TasteScorer], rows: Rows, catalog: CatalogIndex
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Find the taste that speaks for each row.
+
+    It is the taste of the row's own cluster, so that what is disliked in one taste is not made good by
+    another. Where that taste has no verdict, or there is none, it is the one of those with likes that scores
+    the row highest.
+
+    Args:
+        scorers: At least one with likes.
+        rows: The rows.
+        catalog: The catalog.
+
+    Returns:
+        Positions in `scorers`, and the scores, float32 ``(n,)``.
+    """
+    clusters, likes, dislikes = np.array(
+        [(scorer.cluster, scorer.taste.liked.count, scorer.taste.disliked.count) for scorer in scorers]
+    ).T[:, :, np.newaxis]
+    own = (clusters == catalog.cluster[rows]) & (likes + dislikes > 0)
+    speaks = own | (likes > 0) & ~own.any(axis=0)
+    scores = np.full(speaks.shape, -np.inf, dtype=np.float32)
+    for scorer, heard, line in zip(scorers, speaks, scores, strict=True):
+        if heard.any():
+            line[heard] = scorer.scores(rows[heard])
+    best = scores.argmax(axis=0)
+    return best, scores[best, np.arange(len(rows))]
+
+
+def score_by_tastes(profile: Profile, rows: Rows, context: Context, config: ScoringConfig) -> Scores:
+    """Score rows by the taste that speaks for each; by popularity for a listener without likes."""
+    catalog = context.catalog
+    scorers = scorers_of(profile.tastes_in(*TasteState), context, config)
+    if not any(scorer.taste.liked.count for scorer in scorers):
+        return score_by_popularity(rows, catalog)
+    best, scores = judge(scorers, rows, catalog)
+    taste_ids = [scorer.taste.taste_id for scorer in scorers]
+    return Scores(scores, [taste_ids[position] for position in best.tolist()])
+
+
+def score_by_popularity(rows: Rows, catalog: CatalogIndex) -> Scores:
+    """Score rows by their popularity, from 0 to 1, for no taste."""
+    return Scores(np.divide(catalog.popularity[rows], 100, dtype=np.float32), [""] * len(rows))
