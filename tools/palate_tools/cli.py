@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "compare": _Command("palate_tools.comparison.commands:compare_command", "Compare palate with other ways."),
     "console": _Command("palate_tools.console.command:console", "Listen and judge in the terminal."),
     "sceptic": _Command("palate_tools.sceptic.commands:sceptic", "Put palate to a sceptic's tests."),
+    "report": _Command("palate_tools.report.command:report", "Draw what palate knows of a listener."),
     "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }

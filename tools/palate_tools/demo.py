@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -9,7 +10,8 @@ from rich.console import Console
 
 from palate_tools.connecting import Session
 from palate_tools.listening import show_profile
-from palate_tools.story.telling import LISTENER, LOVES, TURNS, Trained, Turn, begin_story
+from palate_tools.report.command import OUT, missing_extra
+from palate_tools.story.telling import LISTENER, LOVES, TURNS, Story, Trained, Turn, begin_story
 from palate_tools.tables import Column, open_console, print_line, print_rows
 from palate_tools.training.report import Outcome, TasteReport
 
@@ -27,32 +29,54 @@ _COLUMNS: Final = (
 
 @click.command
 @click.option("--turns", default=TURNS, show_default=True, type=click.IntRange(1), help="How many slates to look at.")
-@click.option("--seed", default=2, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
-def demo(turns: int, seed: int) -> None:
+@click.option("--seed", default=12, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=OUT,
+    show_default=True,
+    metavar="DIR",
+    help="Where the report goes.",
+)
+def demo(turns: int, seed: int, out: Path) -> None:
     """Walk a listener of three tastes from cold start to models of their own.
 
     The listener hears ten tracks in a turn and gives a verdict on four of them, whichever these are. Models are
     trained on the way by the real trainer, and serve from the next call on.
+    In the end it draws a report.
     """
     console = open_console()
-    told = []
+    told: list[Turn | Trained] = []
     print_line(console, f"{LISTENER} loves some of {', '.join(LOVES)}, and little else. palate has never seen them.")
     print_line(console, "")
     with begin_story(seed) as story:
         for event in story.tell(turns):
+            told.append(event)
             if isinstance(event, Turn):
-                told.append(event)
                 print_line(console, _line(event))
             else:
                 _print_training(console, event)
         print_line(console, "")
         print_line(console, "Strategy by strategy, tracks of a slate of ten:")
         print_line(console, "")
-        print_rows(console, _COLUMNS, _summary(told))
+        seen = [event for event in told if isinstance(event, Turn)]
+        print_rows(console, _COLUMNS, _summary(seen))
         print_line(console, "")
         print_line(console, f"What palate knows of {LISTENER} now:")
         print_line(console, "")
-        show_profile(Session(story.client, console, as_json=False), told[-1].profile)
+        show_profile(Session(story.client, console, as_json=False), seen[-1].profile)
+        print_line(console, "")
+        print_line(console, _draw(story, told, out))
+
+
+def _draw(story: Story, told: Sequence[Turn | Trained], out: Path) -> str:
+    """Make the report, and say where it is."""
+    lacking = missing_extra()
+    if lacking:
+        return f"No pictures: {lacking}."
+    from palate_tools.report.making import report_on_story  # noqa: PLC0415 - the extra may be absent
+
+    return f"Pictures of all this: {report_on_story(story, told, out)}"
 
 
 def _line(turn: Turn) -> str:

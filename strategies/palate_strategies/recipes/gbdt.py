@@ -16,7 +16,7 @@ from palate_strategies.recipes.onnx_graphs import Graph
 from palate_strategies.recipes.threads import single_threaded
 from palate_strategies.recipes.trees import Forest
 
-__all__ = ["Gbdt", "GbdtConfig", "GbdtModel"]
+__all__ = ["Gbdt", "GbdtConfig", "GbdtModel", "LearningCurves"]
 
 _FIXED: Final[dict[str, Any]] = {
     "objective": "binary",
@@ -76,6 +76,29 @@ class GbdtConfig:
         require_between(self, "penalty", least=0)
         require_between(self, "learning_rate", "label_share", "feature_share", least=0.001, most=1)
         require_between(self, "label_limit", least=100)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearningCurves:
+    """How the trees did while they became more, in the mean over held-out folds.
+
+    Attributes:
+        log_loss: float64 ``(max_trees,)``, of held-out labels, in nats, with 1, 2, … trees.
+        log_loss_deviation: float64 ``(max_trees,)``, its standard deviation over the folds.
+        fitted_log_loss: float64 ``(max_trees,)``, of the labels that the trees were fitted to.
+        auc: float64 ``(max_trees,)``, of held-out labels.
+        auc_deviation: float64 ``(max_trees,)``, its standard deviation over the folds.
+        folds: How many folds there are.
+        chosen: How many trees early stopping takes.
+    """
+
+    log_loss: NDArray[np.float64]
+    log_loss_deviation: NDArray[np.float64]
+    fitted_log_loss: NDArray[np.float64]
+    auc: NDArray[np.float64]
+    auc_deviation: NDArray[np.float64]
+    folds: int
+    chosen: int
 
 
 class GbdtModel:
@@ -146,6 +169,36 @@ class Gbdt:
         count = self._tree_count(dataset, parameters, seed)
         booster = lightgbm.train(parameters, _training_set(dataset), num_boost_round=count)
         return GbdtModel(booster, network, self._config.trees_share)
+
+    @single_threaded
+    def learning_curves(self, dataset: Dataset, seed: int) -> LearningCurves:
+        """Grow as many trees as allowed on the folds that `fit` uses, beyond where it would stop.
+
+        Raises:
+            ValueError: When there are too few labels of a kind to hold any out.
+        """
+        dataset = thinned(dataset, self._config.label_limit, seed)
+        folds = folds_of(dataset.labels, self._config.folds, seed)
+        if not folds:
+            raise ValueError("held-out folds need two labels of each kind")
+        parameters = self._parameters(seed)
+        history: dict[str, Any] = lightgbm.cv(
+            parameters,
+            _training_set(dataset),
+            num_boost_round=self._config.max_trees,
+            folds=folds,
+            metrics=["binary_logloss", "auc"],
+            eval_train_metric=True,
+        )
+        return LearningCurves(
+            log_loss=np.array(history["valid binary_logloss-mean"]),
+            log_loss_deviation=np.array(history["valid binary_logloss-stdv"]),
+            fitted_log_loss=np.array(history["train binary_logloss-mean"]),
+            auc=np.array(history["valid auc-mean"]),
+            auc_deviation=np.array(history["valid auc-stdv"]),
+            folds=len(folds),
+            chosen=self._tree_count(dataset, parameters, seed),
+        )
 
     def _parameters(self, seed: int) -> dict[str, Any]:
         config = self._config

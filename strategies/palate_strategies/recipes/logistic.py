@@ -104,6 +104,13 @@ class LogisticModel:
         """Whether products of features won."""
         return self._design.second_order > 0
 
+    def weights(self) -> tuple[NDArray[np.float64], ...]:
+        """Return w ``(9,)``, Q ``(9, 9)`` and b ``()``: the log-odds of a like are ``x·w + Σ (xQ)∘x + b``.
+
+        Q is upper triangular, and 0 where products of features did not win.
+        """
+        return self._design.fold(self._regression.coef_[0], self._regression.intercept_[0])
+
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the log-odds of a like, float64 ``(n,)``."""
         values: NDArray[np.float64] = self._regression.decision_function(self._design.columns(features))
@@ -111,7 +118,7 @@ class LogisticModel:
 
     def to_onnx(self, slope: float, intercept: float) -> bytes:
         """Export it as ``x·w + Σ (xQ)∘x + b``."""
-        linear, quadratic, constant = self._design.fold(self._regression.coef_[0], self._regression.intercept_[0])
+        linear, quadratic, constant = self.weights()
         graph = Graph()
         if self.second_order:
             mixed = graph.node("MatMul", graph.features, graph.constant(quadratic))

@@ -1,0 +1,45 @@
+"""What several tests of the command line look at."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from palate_tools.cli import main
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One run of `palate demo`.
+
+    Attributes:
+        result: What the command did.
+        folder: Its report.
+    """
+
+    result: Result
+    folder: Path
+
+
+def tell(folder: Path, seed: int) -> Told:
+    """Tell the story of a seed, until the network is in charge."""
+    options = ["--turns", "5", "--seed", str(seed), "--out", str(folder)]
+    return Told(CliRunner().invoke(main, ["demo", *options]), folder)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Return a demo that was told once for all tests."""
+    return tell(tmp_path_factory.mktemp("demo") / "report", 12)
+
+
+@pytest.fixture(scope="session")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Return the same demo, told a second time."""
+    return tell(tmp_path_factory.mktemp("again") / "report", 12)
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Return a demo with another listener."""
+    return tell(tmp_path_factory.mktemp("other") / "report", 3)

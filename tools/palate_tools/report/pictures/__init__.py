@@ -1,0 +1,1 @@
+"""One module for each picture: from plain values to a figure."""
