@@ -19,7 +19,7 @@ from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField, NotFound, PalateError, StoreUnavailable
 from palate.observer import UNOBSERVED, Observer
 from palate.service.refolding import Outdated, Refolding
-from palate.store.contract import Store, Transaction
+from palate.store.contract import Standing, Store, Transaction
 from palate.tastes import Event, EventKind, Evidence, Rating, fold
 
 __all__ = ["Feedback", "FeedbackService", "Recorded"]
@@ -226,29 +226,34 @@ class FeedbackService:
 
     def _record(self, transaction: Transaction, known: Sequence[_Known]) -> list[Recorded]:
         """Record some feedback. Everything that can be refused is refused before the first write."""
-        answers = _earlier_answers(transaction, known)
-        if len(known) > 1:
-            for user_id in {item.feedback.user_id for item in known}:
-                self._refolding.require(transaction, user_id)
+        if len(known) == 1:
+            return [self._record_one(transaction, known[0])]
+        answers = _earlier_answers(transaction.recorded, known)
+        for user_id in {item.feedback.user_id for item in known}:
+            self._refolding.require(transaction, user_id)
         recorded = []
         for item in known:
             key = item.feedback.user_id, item.feedback.request_id
-            answer = answers.get(key) or self._apply(transaction, item)
+            answer = answers.get(key) or self._apply(transaction, item, _standing(transaction, item))
             if item.feedback.request_id:
                 answers[key] = answer
             recorded.append(answer)
         return recorded
 
-    def _apply(self, transaction: Transaction, known: _Known) -> Recorded:
+    def _record_one(self, transaction: Transaction, known: _Known) -> Recorded:
+        """Do what `_record` does, with one read."""
+        standing = _standing(transaction, known)
+        answers = _earlier_answers(lambda *_: standing.recorded, [known])
+        return next(iter(answers.values()), None) or self._apply(transaction, known, standing)
+
+    def _apply(self, transaction: Transaction, known: _Known, standing: Standing) -> Recorded:
         """Fold one event into the store. What can be refused is refused before the first write."""
         feedback, taste_id = known.feedback, known.taste_id
         user_id = feedback.user_id
-        header = transaction.header(user_id)
-        standing = transaction.rating(user_id, feedback.track_id) if feedback.track_id else None
-        tastes = transaction.tastes(user_id, {taste_id, standing.taste_id if standing else ""} - {""})
-        _refuse_what_is_not_there(feedback, standing, taste_id in tastes)
-        if feedback.kind is EventKind.RETRACT and standing is not None:
-            taste_id = standing.taste_id
+        header, rating, tastes = standing.header, standing.rating, standing.tastes
+        _refuse_what_is_not_there(feedback, rating, taste_id in tastes)
+        if feedback.kind is EventKind.RETRACT and rating is not None:
+            taste_id = rating.taste_id
         feature_map = self._catalog.feature_map
         if header is not None and header.feature_map != feature_map.fingerprint:
             tastes = self._refolding.write(transaction, user_id, header)
@@ -262,7 +267,7 @@ class FeedbackService:
             recommendation_id=feedback.recommendation_id,
             recorded_at=self._clock(),
         )
-        change = fold(event, standing, tastes, feature_map)
+        change = fold(event, rating, tastes, feature_map)
         transaction.append(user_id, event, change, feature_map.fingerprint)
         self._appended.append(event.kind.name.lower())
         return Recorded(event.revision, event.taste_id)
@@ -304,7 +309,14 @@ def _fail(jobs: Sequence[_Job], error: Exception) -> None:
         job.future.set_exception(own)
 
 
-def _earlier_answers(transaction: Transaction, known: Sequence[_Known]) -> dict[tuple[str, str], Recorded]:
+def _standing(transaction: Transaction, known: _Known) -> Standing:
+    feedback = known.feedback
+    return transaction.standing(feedback.user_id, feedback.track_id, known.taste_id, feedback.request_id)
+
+
+def _earlier_answers(
+    recorded: Callable[[str, str], Event | None], known: Sequence[_Known]
+) -> dict[tuple[str, str], Recorded]:
     """Return what was answered to request ids that come again, by user_id and request_id.
 
     Raises:
@@ -317,7 +329,7 @@ def _earlier_answers(transaction: Transaction, known: Sequence[_Known]) -> dict[
         feedback = item.feedback
         key = feedback.user_id, feedback.request_id
         if feedback.request_id and key not in deeds:
-            earlier = transaction.recorded(*key)
+            earlier = recorded(*key)
             if earlier is not None:
                 answers[key], deeds[key] = Recorded(earlier.revision, earlier.taste_id), _deed(earlier)
         if deeds.get(key, _deed(feedback)) != _deed(feedback):
@@ -337,8 +349,8 @@ def _deed(what: Feedback | Event) -> _Deed:
     return what.kind, what.track_id, what.taste_id if what.kind is EventKind.DELETE_TASTE else ""
 
 
-def _refuse_what_is_not_there(feedback: Feedback, standing: Rating | None, taste_exists: bool) -> None:
-    if feedback.kind is EventKind.RETRACT and standing is None:
+def _refuse_what_is_not_there(feedback: Feedback, rating: Rating | None, taste_exists: bool) -> None:
+    if feedback.kind is EventKind.RETRACT and rating is None:
         raise NotFound("feedback", feedback.track_id)
     if feedback.kind is EventKind.DELETE_TASTE and not taste_exists:
         raise NotFound("taste", feedback.taste_id)

@@ -6,7 +6,7 @@ Executing statements through SQLAlchemy would cost several times what SQLite tak
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Dialect, Table, bindparam, literal_column
+from sqlalchemy import ColumnElement, Dialect, FromClause, Table, bindparam, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -42,6 +42,6 @@ class CompiledStatements:
         return str(statement.compile(dialect=self._dialect))
 
 
-def matches(table: Table, *columns: str) -> list[ColumnElement[bool]]:
+def matches(table: FromClause, *columns: str) -> list[ColumnElement[bool]]:
     """Compare columns with the parameters of their names."""
     return [table.c[column] == bindparam(column) for column in columns]

@@ -1,15 +1,15 @@
 """What palate asks of a store. `palate.testing.store` holds the suite that every store must pass."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from palate.store.model_contract import ModelStore
 from palate.tastes.fold import Change
 from palate.tastes.profile import Event, Profile, Rating, Taste
 
-__all__ = ["Header", "Store", "Transaction"]
+__all__ = ["Header", "Standing", "Store", "Transaction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,23 @@ class Header:
         return same and self.revision >= earlier.revision
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an event meets; without a header there is nothing else either.
+
+    Attributes:
+        header: The profile's header, or None when it does not exist.
+        recorded: The event that the same request_id made, without its evidence, or None.
+        rating: The verdict that stands on the event's track, or None.
+        tastes: By taste_id, the event's taste and that of `rating`, as far as they exist.
+    """
+
+    header: Header | None = None
+    recorded: Event | None = None
+    rating: Rating | None = None
+    tastes: Mapping[str, Taste] = field(default_factory=dict)
+
+
 class Transaction(Protocol):
     """One read-write transaction; nothing of it is visible or durable before it ends without an error.
 
@@ -53,11 +70,8 @@ class Transaction(Protocol):
     def recorded(self, user_id: str, request_id: str) -> Event | None:
         """Return the event that a non-empty request_id made, without its evidence, or None."""
 
-    def rating(self, user_id: str, track_id: str) -> Rating | None:
-        """Return the verdict that stands on a track, or None."""
-
-    def tastes(self, user_id: str, taste_ids: Iterable[str]) -> Mapping[str, Taste]:
-        """Return those of the named tastes that exist."""
+    def standing(self, user_id: str, track_id: str = "", taste_id: str = "", request_id: str = "") -> Standing:
+        """Return all that an event on a track or a taste meets, in one read; an empty name finds nothing."""
 
     def events(self, user_id: str) -> Iterator[Event]:
         """Iterate over a profile's whole log, oldest event first."""
@@ -67,7 +81,7 @@ class Transaction(Protocol):
 
         Raises:
             ValueError: When the log has the event's revision or its request_id already. The caller should have
-                read `header` and `recorded` in the same transaction.
+                read `standing` in the same transaction.
         """
 
     def replace(self, profile: Profile, feature_map: str) -> None:

@@ -2,19 +2,35 @@
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
 
 from palate.catalog.tracks import FEATURES
 from palate.errors import StoreUnavailable
-from palate.store.contract import Header
+from palate.store.contract import Header, Standing
 from palate.tastes.profile import Event, EventKind, Evidence, Rating, Taste, Verdict
 
-__all__ = ["Row", "decoding", "event_parameters", "event_value", "header_value", "rating_value", "taste_value"]
+__all__ = [
+    "Row",
+    "decoding",
+    "event_parameters",
+    "event_value",
+    "header_value",
+    "rating_value",
+    "standing_value",
+    "taste_value",
+    "tastes_value",
+]
 
 Row = tuple[Any, ...]
+
+_HEADER: Final = len(fields(Header))
+_EVENT: Final = _HEADER + 9
+_RATING: Final = _EVENT + 6
+"""Where, in a row of `Statements.standing`, the header, the event and the verdict end."""
 
 _FEATURES: Final = struct.Struct(f"<{len(FEATURES)}f")
 _KINDS: Final = {int(kind): kind for kind in EventKind}
@@ -43,6 +59,12 @@ def taste_value(row: Row) -> Taste:
     return Taste.from_bytes(row[0])
 
 
+def tastes_value(rows: Iterable[Row]) -> dict[str, Taste]:
+    """Read rows of `Statements.tastes` into the order in which the tastes were opened."""
+    tastes = sorted(map(taste_value, rows), key=lambda taste: taste.opened)
+    return {taste.taste_id: taste for taste in tastes}
+
+
 def rating_value(row: Row) -> Rating:
     """Read a row of `Statements.ratings`."""
     track_id, kind, taste_id, features, genres, revision = row
@@ -54,6 +76,19 @@ def event_value(row: Row) -> Event:
     revision, kind, track_id, taste_id, features, genres, *identifiers = row
     evidence = None if features is None else Evidence(_FEATURES.unpack(features), _genres(genres))
     return Event(revision, _KINDS[kind], track_id, taste_id, evidence, *identifiers)
+
+
+def standing_value(rows: Sequence[Row]) -> Standing:
+    """Read all rows of `Statements.standing`, which differ in their tastes only."""
+    if not rows:
+        return Standing()
+    header, event, rating = rows[0][:_HEADER], rows[0][_HEADER:_EVENT], rows[0][_EVENT:_RATING]
+    return Standing(
+        header_value(header),
+        event_value(event) if event[0] is not None else None,
+        rating_value(rating) if rating[0] is not None else None,
+        tastes_value(row[_RATING:] for row in rows if row[_RATING] is not None),
+    )
 
 
 def event_parameters(user_id: str, event: Event) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from palate.errors import StoreUnavailable
 from palate.store.connections import Connection, Connections, Database, Statement
-from palate.store.contract import Header, Transaction
+from palate.store.contract import Header, Standing, Transaction
 from palate.store.model_contract import ModelStore
 from palate.store.model_statements import ModelStatements
 from palate.store.model_transaction import ModelTransaction
@@ -22,7 +22,8 @@ from palate.store.rows import (
     event_value,
     header_value,
     rating_value,
-    taste_value,
+    standing_value,
+    tastes_value,
 )
 from palate.store.statements import Statements
 from palate.tastes.fold import Change
@@ -76,7 +77,7 @@ class SqlStore:
             return None
         header = header_value(header_rows[0])
         with decoding(user_id):
-            return Profile(user_id, header.revision, _tastes(taste_rows), _ratings(rating_rows)), header
+            return Profile(user_id, header.revision, tastes_value(taste_rows), _ratings(rating_rows)), header
 
     def since(self, user_id: str, after: int = 0) -> tuple[Header, Sequence[Event]] | None:
         """Return a profile's header and its events with a revision above `after`, read in one snapshot; or None."""
@@ -156,16 +157,11 @@ class _SqlTransaction:
         with decoding(user_id):
             return event_value(rows[0]) if rows else None
 
-    def rating(self, user_id: str, track_id: str) -> Rating | None:
-        rows = self._read(self._statements.rating, {"user_id": user_id, "track_id": track_id})
+    def standing(self, user_id: str, track_id: str = "", taste_id: str = "", request_id: str = "") -> Standing:
+        names = {"user_id": user_id, "track_id": track_id, "taste_id": taste_id, "request_id": request_id}
+        rows = self._read(self._statements.standing, names)
         with decoding(user_id):
-            return rating_value(rows[0]) if rows else None
-
-    def tastes(self, user_id: str, taste_ids: Iterable[str]) -> Mapping[str, Taste]:
-        read = self._statements.taste
-        rows = [row for name in taste_ids for row in self._read(read, {"user_id": user_id, "taste_id": name})]
-        with decoding(user_id):
-            return _tastes(rows)
+            return standing_value(rows)
 
     def events(self, user_id: str) -> Iterator[Event]:
         rows = self._read(self._statements.events, {"user_id": user_id, "after": 0, "limit": _ALL})
@@ -279,12 +275,6 @@ def _taste_parameters(user_id: str, taste: Taste) -> dict[str, object]:
 
 def _rating_parameters(user_id: str, rating: Rating) -> dict[str, object]:
     return {"user_id": user_id, "track_id": rating.track_id, "revision": rating.revision}
-
-
-def _tastes(rows: Iterable[Row]) -> dict[str, Taste]:
-    """Read tastes into the order in which they were opened."""
-    tastes = sorted(map(taste_value, rows), key=lambda taste: taste.opened)
-    return {taste.taste_id: taste for taste in tastes}
 
 
 def _ratings(rows: Iterable[Row]) -> dict[str, Rating]:

@@ -1,6 +1,7 @@
 """Every statement about feedback and profiles, compiled once for a dialect."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Dialect, and_, bindparam, func, literal_column, null, select, union_all
 from sqlalchemy.sql.elements import ClauseElement
@@ -25,7 +26,7 @@ class Statements(CompiledStatements):
 
     def _add_reads(self) -> None:
         log = feedback_log.c
-        rated = select(log.track_id, log.kind, log.taste_id, log.features, log.genres, log.revision).join_from(
+        rated = select(*_rating(log)).join_from(
             ratings,
             feedback_log,
             and_(ratings.c.user_id == log.user_id, ratings.c.revision == log.revision),
@@ -36,7 +37,6 @@ class Statements(CompiledStatements):
         self.tastes = self._sql(select(tastes.c.state).where(*matches(tastes, "user_id")))
         self.taste = self._sql(select(tastes.c.state).where(*matches(tastes, "user_id", "taste_id")))
         self.ratings = self._sql(rated.where(*matches(ratings, "user_id")))
-        self.rating = self._sql(rated.where(*matches(ratings, "user_id", "track_id")))
         event = (log.revision, log.kind, log.track_id, log.taste_id)
         identifiers = (log.request_id, log.recommendation_id, log.recorded_at)
         events = select(*event, log.features, log.genres, *identifiers).where(*matches(feedback_log, "user_id"))
@@ -46,8 +46,9 @@ class Statements(CompiledStatements):
         since = since.outerjoin_from(profiles, feedback_log, later).where(*matches(profiles, "user_id"))
         self.since = self._sql(since.order_by(log.revision))
         self.events = self._sql(after.limit(bindparam("limit")).offset(ZERO))
-        recorded = select(*event, null(), null(), *identifiers).where(*matches(feedback_log, "user_id"))
+        recorded = select(*_event(log)).where(*matches(feedback_log, "user_id"))
         self.recorded = self._sql(recorded.where(*matches(feedback_log, "request_id"), log.request_id != _EMPTY))
+        self.standing = self._sql(_standing(header))
         first = select(log.recorded_at).where(*matches(feedback_log, "user_id"), log.revision == literal_column("1"))
         self.created_at = self._sql(first)
         self.next_user = self._sql(_next_user())
@@ -69,6 +70,30 @@ class Statements(CompiledStatements):
         self.delete_ratings = self._sql(ratings.delete().where(*matches(ratings, "user_id")))
         self.delete_events = self._sql(feedback_log.delete().where(*matches(feedback_log, "user_id")))
         self.delete_header = self._sql(profiles.delete().where(*matches(profiles, "user_id")))
+
+
+def _event(log: Any) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of an event without its evidence."""
+    identifiers = log.request_id, log.recommendation_id, log.recorded_at
+    return log.revision, log.kind, log.track_id, log.taste_id, null(), null(), *identifiers
+
+
+def _rating(log: Any) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of the verdict that an event gave."""
+    return log.track_id, log.kind, log.taste_id, log.features, log.genres, log.revision
+
+
+def _standing(header: Iterable[ColumnElement[Any]]) -> ClauseElement:
+    """Find a header, beside the event of a request_id, the verdict on a track, and each of up to two tastes."""
+    known, earlier, verdict = profiles.c, feedback_log.alias("earlier"), feedback_log.alias("verdict")
+    again = and_(earlier.c.user_id == known.user_id, *matches(earlier, "request_id"), earlier.c.request_id != _EMPTY)
+    rated = and_(ratings.c.user_id == known.user_id, *matches(ratings, "track_id"))
+    logged = and_(verdict.c.user_id == ratings.c.user_id, verdict.c.revision == ratings.c.revision)
+    either = tastes.c.taste_id.in_([bindparam("taste_id"), verdict.c.taste_id])
+    touched = and_(tastes.c.user_id == known.user_id, either)
+    met = profiles.outerjoin(earlier, again).outerjoin(ratings, rated).outerjoin(verdict, logged)
+    columns = (*header, *_event(earlier.c), *_rating(verdict.c), tastes.c.state)
+    return select(*columns).select_from(met.outerjoin(tastes, touched)).where(*matches(profiles, "user_id"))
 
 
 def _next_user() -> ClauseElement:

@@ -42,11 +42,10 @@ def record(
     Likes and dislikes get evidence that depends on the track.
     """
     feature_map = make_feature_map()
-    header = transaction.header(user_id)
-    standing = transaction.rating(user_id, track_id) if track_id else None
+    met = transaction.standing(user_id, track_id, taste_id)
     rated = kind in (EventKind.LIKE, EventKind.DISLIKE)
     event = Event(
-        revision=1 + (header.revision if header else 0),
+        revision=1 + (met.header.revision if met.header else 0),
         kind=kind,
         track_id=track_id,
         taste_id=taste_id,
@@ -54,8 +53,7 @@ def record(
         request_id=request_id,
         recorded_at=recorded_at,
     )
-    tastes = transaction.tastes(user_id, {taste_id, standing.taste_id if standing else ""} - {""})
-    transaction.append(user_id, event, fold(event, standing, tastes, feature_map), feature_map.fingerprint)
+    transaction.append(user_id, event, fold(event, met.rating, met.tastes, feature_map), feature_map.fingerprint)
     return event
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
-from palate.store.contract import Store
+from palate.store.contract import Standing, Store
 from palate.tastes.fold import Change, replay
 from palate.tastes.profile import Event, EventKind, Evidence, Verdict
 from palate.testing.factories import make_evidence, make_feature_map, record, walk
@@ -45,8 +45,7 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             assert None is transaction.header("ana")
             assert None is transaction.recorded("ana", "request")
-            assert None is transaction.rating("ana", "track")
-            assert {} == transaction.tastes("ana", ["metal"])
+            assert Standing() == transaction.standing("ana", "track", "metal", "request")
             assert [] == list(transaction.events("ana"))
 
     def test_an_event_comes_back_as_it_was_recorded(self, store: Store) -> None:
@@ -114,8 +113,8 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", DISLIKE, "a", "metal")
             record(transaction, "ana", LIKE, "a", "metal")
-            rating = transaction.rating("ana", "a")
-            taste = transaction.tastes("ana", ["metal"])["metal"]
+            standing = transaction.standing("ana", "a", "metal")
+        rating, taste = standing.rating, standing.tastes["metal"]
         assert rating is not None
         assert (Verdict.LIKE, 2) == (rating.verdict, rating.revision)
         assert (1, 0) == (taste.liked.count, taste.disliked.count)
@@ -126,7 +125,7 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal")
             record(transaction, "ana", RETRACT, "a", "metal")
-            assert None is transaction.rating("ana", "a")
+            assert None is transaction.standing("ana", "a").rating
         assert 2 == len(store.events("ana"))
         assert_replay_equals_stored(store, "ana")
 
@@ -135,10 +134,10 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal")
             record(transaction, "ana", DELETE_TASTE, taste_id="metal")
-            assert {} == transaction.tastes("ana", ["metal"])
+            assert {} == transaction.standing("ana", taste_id="metal").tastes
             record(transaction, "ana", LIKE, "b", "metal")
             record(transaction, "ana", RETRACT, "a", "metal")
-            taste = transaction.tastes("ana", ["metal"])["metal"]
+            taste = transaction.standing("ana", taste_id="metal").tastes["metal"]
         assert (3, 1) == (taste.opened, taste.liked.count)
         assert_replay_equals_stored(store, "ana")
 
@@ -162,6 +161,29 @@ class StoreSuite(OpenedStore):
             found = transaction.recorded("ana", "once")
             assert None is transaction.recorded("ana", "other")
         assert Event(1, LIKE, "a", "metal", None, "once", event.recommendation_id, event.recorded_at) == found
+
+    def test_what_an_event_meets_is_all_found_at_once(self, store: Store) -> None:
+        """Header, repeated event, verdict and both tastes are those that apart from one another would be found."""
+        with store.transaction() as transaction:
+            for track_id, taste_id in (("a", "metal"), ("b", "latin"), ("c", "j-pop")):
+                record(transaction, "ana", LIKE, track_id, taste_id, request_id=f"of {track_id}")
+            record(transaction, "ben", LIKE, "a", "punk", request_id="of ben")
+            header = transaction.header("ana")
+            met = transaction.standing("ana", "a", "latin", "of c")
+            nothing = transaction.standing("ana", "other", "punk", "of ben")
+        stored = store.profile("ana")
+        assert stored is not None
+        profile = stored[0]
+        tastes = {"metal": profile.tastes["metal"], "latin": profile.tastes["latin"]}
+        assert (header, profile.ratings["a"], tastes) == (met.header, met.rating, met.tastes)
+        assert met.recorded == replace(store.events("ana")[2], evidence=None)
+        assert Standing(header) == nothing
+
+    def test_nothing_is_found_by_empty_names(self, store: Store) -> None:
+        """Feedback without a request_id and on excluded kinds is not found by the lack of either."""
+        with store.transaction() as transaction:
+            record(transaction, "ana", LIKE, "a")
+            assert Standing(transaction.header("ana")) == transaction.standing("ana")
 
     def test_empty_request_ids_may_repeat(self, store: Store) -> None:
         """Feedback without a request_id counts each time."""
@@ -209,7 +231,7 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal")
             try:
-                if transaction.rating("ben", "b") is None:
+                if transaction.standing("ben", "b").rating is None:
                     raise NotFound("feedback", "b")
             except NotFound:
                 record(transaction, "eva", LIKE, "c", "metal")
