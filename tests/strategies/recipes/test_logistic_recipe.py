@@ -42,6 +42,17 @@ def test_without_products_it_is_what_skl2onnx_makes_of_the_regression() -> None:
     assert pytest.approx(expected, abs=1e-6) == ours.run(None, {"features": dataset.background})[0]
 
 
+def test_weights_are_those_that_the_log_odds_are_made_of() -> None:
+    """With products and without, the quadratic form gives what the model predicts."""
+    for dataset in (make_dataset(300), linear(make_dataset(300))):
+        model = Logistic(LogisticConfig()).fit(dataset, 0)
+        straight, products, constant = model.weights()
+        rows = dataset.background.astype(np.float64)
+        by_hand = rows @ straight + np.einsum("ni,ij,nj->n", rows, products, rows) + constant
+        assert pytest.approx(by_hand, abs=1e-9) == model.logits(dataset.background)
+        assert model.second_order == bool(products.any())
+
+
 def test_weights_lean_towards_the_directions() -> None:
     """With a handful of labels, a direction that is right about danceability moves its weight further."""
     dataset = linear(make_dataset(10))

@@ -218,7 +218,10 @@ def test_algorithms_are_drawn_with_their_intervals() -> None:
     """As many rows as algorithms; none is fine too."""
     names = ("oracle", "palate", LONG)
     figures = {title: dict.fromkeys(names, (0.5, 0.4, 0.6)) for title in ("Liked", "Found")}
-    assert_sound(lambda: draw_compared(Compared(names, 3, 4, figures)))
+    figures["Found"][LONG] = (np.nan, np.nan, np.nan)
+    compared = Compared(names, 3, 4, figures)
+    assert_sound(lambda: draw_compared(compared))
+    assert f"Found: oracle 50%, palate 50%, {LONG} unknown." in describing.compared(compared)
     assert_sound(lambda: draw_compared(Compared((), 0, 0, {})))
 
 

@@ -156,7 +156,7 @@ def _slate_pictures(listener: Listener) -> Iterator[Picture | Omitted]:
     for strategy, draw, caption in drawings:
         slate = listener.slates.get(strategy)
         if slate is None:
-            yield Omitted(f"a {strategy} slate", "the server made none; `palate strategies` says what is loaded")
+            yield Omitted(f"a {strategy} slate", "the server made none; palate strategies says what is loaded")
         else:
             yield Picture(f"slate-{strategy}", SECTIONS[2], partial(draw, slate), describing.slate(slate), caption)
 
@@ -237,7 +237,9 @@ def _fitted(workshop: Workshop, labels: Labels, name: str, kind: type[Any]) -> A
 
 def _comparison_pictures(compared: Compared | None) -> Iterator[Picture | Omitted]:
     if compared is None:
-        yield Omitted("strategies compared", "run `palate compare --out DIR` and give it with --comparison DIR")
+        yield Omitted(
+            "strategies compared", "palate compare --out DIR plays them, and --comparison DIR draws what came of it"
+        )
         return
     yield Picture(
         "compared",

@@ -12,6 +12,7 @@ from palate_tools.report.comparing import Compared
 from palate_tools.report.fitting import chances
 from palate_tools.report.pictures.boosted import importances
 from palate_tools.report.pictures.climb import trailing_mean
+from palate_tools.report.pictures.compared import percent
 from palate_tools.report.pictures.features import percentiles
 from palate_tools.report.pictures.logistic import terms
 from palate_tools.report.pictures.surface import Surface
@@ -143,7 +144,7 @@ def compared(comparison: Compared) -> str:
     """Describe a comparison."""
     parts = []
     for title, intervals in comparison.figures.items():
-        said = _list(f"{name} {intervals[name][0]:.0%}" for name in comparison.algorithms)
+        said = _list(f"{name} {percent(intervals[name][0])}" for name in comparison.algorithms)
         parts.append(f"{title}: {said}")
     return f"Points with intervals over {comparison.listeners} listeners. {'. '.join(parts)}."
 

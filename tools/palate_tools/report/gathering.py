@@ -25,6 +25,7 @@ _FIRST_ONES: Final = ("cold_start", "fallback")
 _SERVED: Final = frozenset({ModelState.SERVING, ModelState.RETIRED})
 _PAGE: Final = 10
 _WINDOW: Final = 10
+_STRETCHES: Final = 20
 _TURNS_WINDOW: Final = 5
 _STEPS: Final = 400
 """After at most so many lines of a log a profile is looked at: more would be drawn on top of one another."""
@@ -192,7 +193,7 @@ def _logged_climb(workshop: Workshop, labels: Labels, history: History) -> Climb
         unit="rated track",
         positions=positions,
         liked=labels.liked.astype(np.float64),
-        window=_WINDOW,
+        window=max(_WINDOW, len(labels) // _STRETCHES),
         strategies=tuple(history.stages[place] for place in places.tolist()),
         publications=tuple(
             Publication(int((labels.revisions <= one.labels_revision).sum()) + 0.5, one.recipe, one.label_count)

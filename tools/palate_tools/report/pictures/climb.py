@@ -32,7 +32,7 @@ def draw_climb(climb: Climb, user_id: str) -> Figure:
         return sheet.nothing("Nothing has been shown or rated yet.")
     axes = sheet.panel(0.85, 1.85, _WIDTH, _HEIGHT)
     axes.set_xlim(climb.positions[0] - 0.5, climb.positions[-1] + 0.5)
-    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylim(-0.04, 1.04)
     draw_bands(axes, climb.positions, climb.strategies, (_WIDTH, _HEIGHT))
     axes.grid(axis="y", color=FAINT)
     for publication, line in zip(climb.publications, _lines(climb), strict=True):
@@ -69,7 +69,7 @@ def _draw_publication(axes: Axes, publication: Publication, line: int) -> None:
     late = publication.position > np.mean(axes.get_xlim())
     axes.annotate(
         f"{publication.recipe}\n{publication.labels} labels",
-        (publication.position, 0.02),
+        (publication.position, 0.01),
         xytext=(-5 if late else 5, 3 + 28 * line),
         textcoords="offset points",
         ha="right" if late else "left",

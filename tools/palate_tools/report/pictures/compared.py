@@ -1,5 +1,6 @@
 """Palate beside other ways to recommend, with intervals."""
 
+import math
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from palate_tools.report.comparing import Compared
 from palate_tools.report.lettering import fitted
 from palate_tools.report.theme import FAINT, INK, MODEL, MUTED, PAPER, Sheet
 
-__all__ = ["draw_compared"]
+__all__ = ["draw_compared", "percent"]
 
 _ROW: Final = 0.36
 _PANELS: Final = (2.3, 5.65)
@@ -56,7 +57,12 @@ def _draw_interval(axes: Axes, row: int, name: str, interval: tuple[float, float
     colour = _colour(name)
     axes.plot([low, high], [row, row], color=colour, linewidth=5, alpha=0.3, solid_capstyle="butt")
     axes.scatter(value, row, s=58, color=colour, edgecolors=PAPER, linewidths=1.3, zorder=4)
-    axes.text(1.02, row, f"{value:.0%}", transform=axes.get_yaxis_transform(), va="center", size=9.5, color=colour)
+    axes.text(1.02, row, percent(value), transform=axes.get_yaxis_transform(), va="center", size=9.5, color=colour)
+
+
+def percent(value: float) -> str:
+    """Return a share in percent, or that nobody has one."""
+    return "unknown" if math.isnan(value) else f"{value:.0%}"
 
 
 def _colour(name: str) -> str:
