@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from palate_strategies.recipes.bounds import require_between
 from palate_strategies.recipes.labels import require_both_kinds, thinned
 from palate_strategies.recipes.onnx_graphs import Graph
+from palate_strategies.recipes.scales import SCALES
 from palate_strategies.recipes.threads import single_threaded
 
 __all__ = ["Neural", "NeuralConfig", "NeuralModel", "Trunk", "columns_of", "trunk_of"]
@@ -32,7 +33,7 @@ class NeuralConfig:
     Attributes:
         units: Number of hidden units; fewer where the background has fewer distinct tracks.
         width: Inverse square of a unit's width: it gives ``(1 + width / 2 * distance²)⁻²``. 1/9 is one over the
-            number of features, whose normal scores have variance 1.
+            number of features, whose normal scores have variance 1. Distances are of features times `SCALES`.
         variance: Prior variance of each output weight.
         linear_variance: Prior variance of the weights that lead from the features straight to the output, as a
             multiple of `variance`; 0 leaves them out.
@@ -76,9 +77,9 @@ class Trunk:
 @lru_cache(maxsize=4)
 def _trunk(background: bytes, units: int, width: float) -> Trunk:
     rows = np.unique(np.frombuffer(background, np.float32).reshape(-1, len(FEATURES)), axis=0)
-    clusters = KMeans(min(units, len(rows)), n_init=1, random_state=0).fit(rows)
+    clusters = KMeans(min(units, len(rows)), n_init=1, random_state=0).fit(rows * SCALES)
     # Rounding to float32 makes the centres equal where sums come out differently in the last digits.
-    centres = clusters.cluster_centers_.astype(np.float32).astype(np.float64)
+    centres = (clusters.cluster_centers_ / SCALES).astype(np.float32).astype(np.float64)
     planes = _planes(centres, width)
     values, vectors = np.linalg.eigh(_outputs(_lifted(centres), planes))
     kept = values > _EIGENVALUE_FLOOR * values[-1]
@@ -129,7 +130,7 @@ class NeuralModel:
         Weights are matrices of one column: onnxruntime takes ten times as long for the product with a vector.
         """
         squares = graph.node("Mul", graph.features, graph.features)
-        length = graph.node("ReduceSum", squares, graph.constant(np.array([1], np.int64)), keepdims=1)
+        length = graph.node("MatMul", squares, graph.constant(np.square(SCALES)[:, None]))
         ones = graph.node("Pow", length, graph.constant(0.0))
         rows = graph.node("Concat", graph.features, length, ones, axis=1)
         distances = graph.node("MatMul", rows, graph.constant(self._trunk.planes))
@@ -185,20 +186,21 @@ def columns_of(trunk: Trunk, linear: float, features: NDArray[np.float32]) -> ND
 
 
 def _lifted(features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return features with their squared length and a column of ones, float64 ``(n, 11)``.
+    """Return features with their squared length times `SCALES` and a column of ones, float64 ``(n, 11)``.
 
     In these a squared distance to a point is linear.
     """
     rows = np.ones((len(features), len(FEATURES) + 2))
     rows[:, : len(FEATURES)] = features
-    rows[:, len(FEATURES)] = (rows[:, : len(FEATURES)] ** 2).sum(axis=1)
+    rows[:, len(FEATURES)] = np.square(rows[:, : len(FEATURES)]) @ np.square(SCALES)
     return rows
 
 
 def _planes(centres: NDArray[np.float64], width: float) -> NDArray[np.float64]:
     """Return what makes ``1 + width / 2 * distance²`` of lifted features, float64 ``(11, centres)``."""
-    lengths = np.ones((1, len(centres)))
-    return np.concatenate([-width * centres.T, width / 2 * lengths, 1 + width / 2 * (centres**2).sum(axis=1)[None]])
+    ones = np.ones(len(centres))
+    lengths = np.square(centres) @ np.square(SCALES)
+    return np.vstack([-width * (centres * np.square(SCALES)).T, width / 2 * ones, 1 + width / 2 * lengths])
 
 
 def _outputs(rows: NDArray[np.float64], planes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from palate.testing.recipe import RecipeSuite, make_dataset
 from palate_strategies.recipes.neural import Neural, NeuralConfig, NeuralModel, columns_of, trunk_of
+from palate_strategies.recipes.scales import SCALES
 from sklearn.linear_model import LogisticRegression
 
 
@@ -33,7 +34,7 @@ def test_inner_products_of_whitened_units_are_the_kernel() -> None:
     """At the units' own places the whitened outputs reproduce the rational quadratic kernel."""
     trunk = trunk_of(make_dataset(1).background, 64, 1 / 9)
     whitened = trunk.units(trunk.centres.astype(np.float32)) @ trunk.whitening
-    distances = ((trunk.centres[:, None] - trunk.centres) ** 2).sum(axis=2)
+    distances = (((trunk.centres[:, None] - trunk.centres) * SCALES) ** 2).sum(axis=2)
     assert pytest.approx((1 + distances / 18) ** -2, abs=1e-4) == whitened @ whitened.T
 
 
