@@ -98,10 +98,7 @@ class FallbackConfig(ScoringConfig):
         exploration_pool: Of how many of the best tracks of a weak taste one is drawn, at least 1.
         novelty: Weight of all clusters without a taste together, where a weak taste weighs as much as its
             expected share of likes; at least 0.
-        explores_from: From how many slots on at least one is explored.
     """
-
-    explores_from: ClassVar[int] = 5
 
     lesser_known: float = 0.6
     exploration: float = 0.2
@@ -122,20 +119,18 @@ class ModelRungConfig(FallbackConfig):
     """The options of logistic, neural and gbdt: what the tastes without a model and the explored slots need.
 
     Attributes:
-        exploration: Share of the slots that are drawn by chance, in [0, 1]; unless it is 0, at least one slot
-            from ten slots on.
-        weak_share: Share of the slots that weak tastes get together while there are active ones, in [0, 1].
+        exploration: Share of the slots that look around, explored ones and those of weak tastes together, where
+            nothing is sure, in [0, 1]; it falls as active tastes grow confident.
+        exploration_floor: What is left of it at least, as a share of it, in [0, 1].
     """
 
-    explores_from: ClassVar[int] = 10
-
     exploration: float = 0.1
-    weak_share: float = 0.1
+    exploration_floor: float = 0.3
 
     def __post_init__(self) -> None:
         """Raise ValueError when a field holds what it must not."""
         super().__post_init__()
-        _require(holds=0 <= self.weak_share <= 1, field="weak_share", description="must be in [0, 1]")
+        _require(holds=0 <= self.exploration_floor <= 1, field="exploration_floor", description="must be in [0, 1]")
 
 
 def _require(*, holds: bool, field: str, description: str) -> None:

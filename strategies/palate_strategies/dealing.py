@@ -11,10 +11,10 @@ from palate.tastes.profile import Taste
 
 from palate_strategies.scoring import TasteScorer
 
-__all__ = ["Order", "deal_among", "deal_best_first"]
+__all__ = ["Order", "deal_among", "deal_best_first", "slots_of"]
 
-_WEAK_FROM: Final = 5
-"""From how many slots on at least one is a weak taste's."""
+_ONE_FROM: Final = 5
+"""From how many slots on every share that is not 0 has at least one."""
 
 _AT_ONCE: Final = 64
 """So many candidates are looked at together; a slate rarely takes more of a taste."""
@@ -73,7 +73,7 @@ def deal_best_first(
     builder: SlateBuilder,
     request: SlateRequest,
     context: Context,
-    weak_share: float,
+    kept: int,
     *,
     evenly: bool = False,
 ) -> list[tuple[TasteScorer, int]]:
@@ -88,14 +88,15 @@ def deal_best_first(
         builder: Takes the tracks.
         request: What is asked for.
         context: The catalog, and what is rated.
-        weak_share: Share of the slots that the weak tastes get together, as far as each active one keeps a slot.
+        kept: How many slots the weak tastes get together, as far as each active one keeps a slot.
         evenly: Whether all tastes count as equally confident.
 
     Returns:
         The chosen rows, each with the scorer of its taste, in the order to show them.
     """
     weak = _in_turn(weak, request.seed)
-    kept = _weak_slots(weak_share, builder.room, len(active), len(weak))
+    kept = min(kept, max(0, builder.room - len(active))) if active else builder.room
+    kept = kept if weak else 0
     deal = partial(deal_among, builder=builder, request=request, context=context, evenly=evenly)
     main = deal(active, slots=builder.room - kept)
     extra = deal(weak, slots=builder.room)
@@ -105,15 +106,10 @@ def deal_best_first(
     return [next(piles[turn]) for turn in take_turns((len(main), shared))] + extra[shared:]
 
 
-def _weak_slots(share: float, slots: int, active: int, weak: int) -> int:
-    """Return how many slots the weak tastes get: the share, rounded, where each active taste keeps one.
-
-    Unless the share is 0, it is at least one from five slots on.
-    """
-    if active == 0:
-        return slots
-    least = 1 if share > 0 and slots >= _WEAK_FROM else 0
-    return max(0, min(max(round(share * slots), least), slots - active)) if weak else 0
+def slots_of(share: float, limit: int) -> int:
+    """Return how many of a slate's slots a share is: rounded, and unless it is 0 at least one from five slots on."""
+    least = 1 if share > 0 and limit >= _ONE_FROM else 0
+    return max(round(share * limit), least)
 
 
 def _in_turn(weak: Sequence[TasteScorer], seed: int) -> list[TasteScorer]:

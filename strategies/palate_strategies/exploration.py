@@ -1,7 +1,8 @@
 """Exploration: tracks drawn by chance from where little is known of the listener.
 
-Each draw picks first a source and then one of its tracks; the product of both chances is the track's
-propensity. A source is a taste that has no slots of its own, or a cluster without a taste.
+Each draw picks first a source and then one of its tracks; the product of both chances, and of the chance that
+there is a draw at all, is the track's propensity. A source is a taste that has no slots of its own, or a cluster
+without a taste.
 
 Source:
     Propensities make the feedback on explored tracks usable for unbiased learning: Schnabel et al.,
@@ -14,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.strategy.contract import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows, SlateRequest
+from palate.strategy.contract import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows
 from palate.strategy.slate import SlateBuilder, draw, eligible_clusters
 from palate.tastes.profile import Taste
 
@@ -23,10 +24,23 @@ from palate_strategies.judging import judge
 from palate_strategies.reasons import popularity_choice
 from palate_strategies.scoring import TasteScorer, choices_for
 
-__all__ = ["Unspoken", "by_nearest_taste", "explore", "lesser_known"]
+__all__ = ["Draws", "Unspoken", "by_nearest_taste", "explore", "lesser_known"]
 
 Unspoken: TypeAlias = Callable[[Rows], Sequence[Choice]]
 """Makes choices of rows that no taste of their own cluster speaks for; only their scores and parts are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """How many tracks a slate draws, and from what.
+
+    Attributes:
+        seed: What they are drawn from.
+        chances: One for each draw: the probability that the slate has it, in (0, 1].
+    """
+
+    seed: int
+    chances: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +60,10 @@ class _Source:
 
 def explore(
     config: FallbackConfig,
+    draws: Draws,
     strong: Sequence[TasteScorer],
     others: Sequence[TasteScorer],
     builder: SlateBuilder,
-    request: SlateRequest,
     context: Context,
     unspoken: Unspoken,
 ) -> list[Choice]:
@@ -59,17 +73,17 @@ def explore(
 
     Args:
         config: The options.
+        draws: How many tracks are drawn.
         strong: Scorers of the tastes that have slots of their own.
         others: Scorers of the other tastes.
         builder: Takes the tracks.
-        request: What is asked for.
         context: The catalog, and what is rated.
         unspoken: Scores the drawn rows of clusters in which the listener has no verdict.
     """
-    generator = np.random.default_rng(request.seed)
+    generator = np.random.default_rng(draws.seed)
     sources = _sources(config, strong, others, context.catalog)
     propensities: dict[int, float] = {}
-    while sources and len(propensities) < _slots(config, request.limit):
+    while sources and len(propensities) < len(draws.chances):
         position, chance = draw(generator, [source.weight for source in sources])
         rows, claims = _pool(config, sources[position], builder, context.catalog)
         if len(rows) == 0:
@@ -77,14 +91,8 @@ def explore(
             continue
         track, track_chance = draw(generator, claims)
         builder.add(int(rows[track]))
-        propensities[int(rows[track])] = chance * track_chance
+        propensities[int(rows[track])] = draws.chances[len(propensities)] * chance * track_chance
     return _choices(propensities, [*strong, *others], context, unspoken)
-
-
-def _slots(config: FallbackConfig, limit: int) -> int:
-    """Return how many slots are explored: the share, rounded, and at least one from `explores_from` slots on."""
-    least = 1 if config.exploration > 0 and limit >= config.explores_from else 0
-    return max(round(config.exploration * limit), least)
 
 
 def _sources(

@@ -10,8 +10,8 @@ from palate.strategy.slate import SlateBuilder, take_turns
 from palate.tastes.profile import Profile, TasteState
 
 from palate_strategies.config import FallbackConfig
-from palate_strategies.dealing import deal_among
-from palate_strategies.exploration import by_nearest_taste, explore, lesser_known
+from palate_strategies.dealing import deal_among, slots_of
+from palate_strategies.exploration import Draws, by_nearest_taste, explore, lesser_known
 from palate_strategies.judging import score_by_tastes
 from palate_strategies.scoring import TasteScorer, choices_for, scorers_of
 
@@ -41,7 +41,8 @@ class Fallback:
         strong = _strong(scorers)
         others = [scorer for scorer in scorers if scorer not in strong]
         unspoken = by_nearest_taste(scorers, context)
-        explored = explore(self._config, strong, others, builder, request, context, unspoken)
+        draws = Draws(request.seed, (1.0,) * slots_of(self._config.exploration, request.limit))
+        explored = explore(self._config, draws, strong, others, builder, context, unspoken)
         order = partial(self._lesser_known_first, context.catalog)
         picks = deal_among(strong, builder, request, context, builder.room, order=order)
         piles = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)

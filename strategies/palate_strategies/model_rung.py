@@ -10,6 +10,7 @@ from palate.tastes.profile import Profile, TasteState
 from palate_strategies.config import ModelRungConfig
 from palate_strategies.dealing import deal_best_first
 from palate_strategies.exploration import explore
+from palate_strategies.exploration_rate import draw_looks, exploration_rate
 from palate_strategies.model_scoring import accepted_models, explored_by_models, score_by_models, scorers_by_models
 from palate_strategies.scoring import choices_for
 
@@ -19,9 +20,9 @@ __all__ = ["ModelRung"]
 class ModelRung:
     """Shares the slate evenly among the active tastes and fills each with what its model finds most likely to please.
 
-    A few slots go to weak tastes, and a few are drawn by chance from where little is known. Tastes without a model
-    are ranked inside the same slate; see `palate_strategies.model_scoring`. A listener without any model is left
-    to the stage below.
+    A small share looks around, smaller the surer the active tastes are: weak tastes, and tracks that are drawn by
+    chance from where little is known. Tastes without a model are ranked inside the same slate; see
+    `palate_strategies.model_scoring`. A listener without any model is left to the stage below.
 
     Args:
         config: The options.
@@ -53,8 +54,10 @@ class ModelRung:
         )
         strong, others = (active, [*weak, *inactive]) if active else (weak, inactive)
         unspoken = explored_by_models(models, profile, context, config)
-        explored = explore(config, strong, others, builder, request, context, unspoken)
-        picks = deal_best_first(active, weak, builder, request, context, config.weak_share, evenly=True)
+        rate = exploration_rate(config, [scorer.taste for scorer in active])
+        draws, kept = draw_looks(rate, request)
+        explored = explore(config, draws, strong, others, builder, context, unspoken)
+        picks = deal_best_first(active, weak, builder, request, context, kept, evenly=True)
         piles = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)
         return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 

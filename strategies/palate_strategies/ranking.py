@@ -8,7 +8,7 @@ from palate.strategy.slate import SlateBuilder
 from palate.tastes.profile import Profile, TasteState
 
 from palate_strategies.config import RankingConfig
-from palate_strategies.dealing import deal_best_first
+from palate_strategies.dealing import deal_best_first, slots_of
 from palate_strategies.judging import score_by_tastes
 from palate_strategies.scoring import choices_for, scorers_of
 
@@ -37,7 +37,8 @@ class Ranking:
             scorers_of(profile.tastes_in(state), context, self._config)
             for state in (TasteState.ACTIVE, TasteState.WEAK)
         )
-        picks = deal_best_first(active, weak, builder, request, context, self._config.weak_share)
+        kept = slots_of(self._config.weak_share, request.limit)
+        picks = deal_best_first(active, weak, builder, request, context, kept)
         return choices_for(picks, ReasonKind.SIMILAR)
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:

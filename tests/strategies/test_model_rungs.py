@@ -24,6 +24,7 @@ from palate_strategies.neural import Neural
 from palate_strategies.ranking import Ranking
 
 GBDT = Gbdt(ModelRungConfig())
+CALM = Gbdt(ModelRungConfig(exploration=0))
 SLOPE, INTERCEPT = 1.5, -0.5
 
 
@@ -140,29 +141,52 @@ def cluster_of(catalog: Catalog, row: int) -> str:
 
 
 def test_active_tastes_share_evenly_whatever_their_confidence(four: Listener) -> None:
-    """Of 21 slots two are explored, two go to the weak taste, and 17 are split 6, 6 and 5."""
-    counts = tastes_of(slate(GBDT, four, 21))
-    assert {"death-metal": 6, "j-pop": 6, "salsa": 5, "bebop": 2} == counts
+    """What does not look around is split into equal parts."""
+    counts = tastes_of(slate(CALM, four, 21))
+    assert {"death-metal": 7, "j-pop": 7, "salsa": 7} == counts
 
 
-@pytest.mark.parametrize(("limit", "explored"), [(1, 0), (4, 0), (10, 1), (20, 2), (100, 10)])
-def test_a_tenth_is_explored(four: Listener, limit: int, explored: int) -> None:
-    """At least one from ten slots on; each is marked, with the chance that it had, and of a weak or untried cluster."""
-    catalog = four.context.catalog
-    choices = [choice for choice in slate(GBDT, four, limit) if choice.exploration]
-    assert explored == len(choices)
+def test_explored_tracks_are_marked_and_of_no_active_taste(four: Listener) -> None:
+    """Each with the chance that it had; half of a quarter of 40 slots are five."""
+    restless = Gbdt(ModelRungConfig(exploration=0.25, exploration_floor=1))
+    choices = [choice for choice in slate(restless, four, 40) if choice.exploration]
+    assert 5 == len(choices)
     for choice in choices:
         assert 0 < choice.propensity < 1
         assert ReasonKind.EXPLORATION is choice.reason.kind
-        assert catalog.clusters[catalog.cluster[choice.row]].cluster_id not in {"death-metal", "j-pop", "salsa"}
+        assert cluster_of(four.context.catalog, choice.row) not in {"death-metal", "j-pop", "salsa"}
+
+
+def test_the_propensity_is_how_often_a_track_is_explored(tiny: Catalog) -> None:
+    """The chance that the slate explores at all is part of it."""
+    listener = served(make_listener(tiny, {"salsa": (4, 0), "bebop": (1, 0), "baroque": (0, 1)}), {"": Linear("1")})
+    left = np.concatenate([cluster_rows(tiny, name)[-4:] for name in ("bebop", "baroque")])
+    excluded = np.setdiff1d(np.arange(len(tiny), dtype=np.int32), left)
+    restless = Gbdt(ModelRungConfig(exploration=0.6, exploration_floor=1, novelty=0))
+    slates = [slate(restless, listener, 2, excluded=excluded, seed=seed) for seed in range(1_500)]
+    picks = [choice for choices in slates for choice in choices if choice.exploration]
+    propensity = {pick.row: pick.propensity for pick in picks}
+    assert pytest.approx(0.6, abs=0.03) == len(picks) / len(slates)
+    assert pytest.approx(propensity, abs=0.03) == {
+        row: count / len(slates) for row, count in Counter(pick.row for pick in picks).items()
+    }
+    assert pytest.approx(0.6) == sum(propensity.values())
+
+
+def test_a_weak_taste_of_one_like_gets_its_chance_however_settled_the_others_are(tiny: Catalog) -> None:
+    """On average in every seventh slate of ten, and in 29 slates with a probability of 99 %."""
+    listener = served(make_listener(tiny, {"death-metal": (30, 0), "bebop": (1, 0)}), {"": Linear("1")})
+    shown = np.array([tastes_of(slate(GBDT, listener, 10, seed=seed))["bebop"] for seed in range(1_000)])
+    assert pytest.approx(0.15, abs=0.02) == shown.mean()
+    runs = np.lib.stride_tricks.sliding_window_view(shown, 29).sum(axis=1)
+    assert (runs == 0).mean() <= 0.01
 
 
 def test_exploration_can_be_turned_off(four: Listener) -> None:
     """Nothing is left to chance then."""
-    calm = Gbdt(ModelRungConfig(exploration=0))
-    slates = [slate(calm, four, 10, seed=seed) for seed in range(3)]
-    assert slates[0] == slates[1] == slates[2]
-    assert not any(choice.exploration for choice in slates[0])
+    slates = [slate(CALM, four, 10, seed=seed) for seed in range(100)]
+    assert all(slates[0] == again for again in slates)
+    assert not any(choice.exploration or choice.taste_id == "bebop" for choice in slates[0])
 
 
 def test_a_taste_with_a_model_gets_what_its_model_finds_likeliest(four: Listener, tiny: Catalog) -> None:
@@ -302,11 +326,10 @@ def test_small_pages_reach_every_active_taste_equally(four: Listener) -> None:
 
 
 def test_without_active_tastes_the_weak_ones_have_it_all(tiny: Catalog) -> None:
-    """As in ranking; what is explored comes from clusters without a taste."""
+    """As in ranking."""
     listener = served(make_listener(tiny, {"salsa": (1, 0), "bebop": (1, 0)}), {"": Linear("1")})
-    counts = tastes_of(slate(GBDT, listener, 10))
-    assert {"salsa", "bebop"} == set(counts)
-    assert [4, 5] == sorted(counts.values())
+    counts = tastes_of(slate(CALM, listener, 10))
+    assert {"salsa": 5, "bebop": 5} == counts
 
 
 def test_extreme_calibrations_stay_probabilities(four: Listener, tiny: Catalog) -> None:
@@ -324,7 +347,8 @@ def test_the_stages_stand_in_the_order_of_the_ladder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("weak_share", 1.5), ("weak_share", math.nan), ("exploration", -0.1), ("candidates", 0)]
+    ("name", "value"),
+    [("exploration_floor", 1.5), ("exploration_floor", math.nan), ("exploration", -0.1), ("candidates", 0)],
 )
 def test_a_bad_option_is_refused_by_name(name: str, value: float) -> None:
     """The operator reads which option is wrong."""

@@ -116,12 +116,12 @@ def _shown(play: Play, kind: str, world: World) -> pa.Table:
     shown, count = play.shown, len(play.shown.rows)
     return pa.table(
         {
-            "algorithm": [play.algorithm] * count,
-            "listener": [play.listener] * count,
-            "kind": [kind] * count,
+            "algorithm": pa.array([play.algorithm] * count, pa.string()),
+            "listener": pa.array([play.listener] * count, pa.int64()),
+            "kind": pa.array([kind] * count, pa.string()),
             "turn": shown.turn,
-            "track_id": world.catalog.track_ids(shown.rows),
-            "cluster_id": [world.tracks.cluster_id[row] for row in shown.rows.tolist()],
+            "track_id": pa.array(world.catalog.track_ids(shown.rows), pa.string()),
+            "cluster_id": pa.array([world.tracks.cluster_id[row] for row in shown.rows.tolist()], pa.string()),
             "strategy": pa.array(shown.strategy, pa.string()),
             "chance": shown.chance,
             "liked": shown.liked,

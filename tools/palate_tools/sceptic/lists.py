@@ -29,11 +29,7 @@ _POOL: Final = 10 * DEPTH
 _PAGE: Final = 10
 _SURE: Final = {
     **PATIENT,
-    **{
-        f"strategies.options.{name}.{option}": 0
-        for name in ("logistic", "neural", "gbdt")
-        for option in ("exploration", "weak_share")
-    },
+    **{f"strategies.options.{name}.exploration": 0 for name in ("logistic", "neural", "gbdt")},
     "strategies.options.ranking.weak_share": 0,
 }
 """A configuration that shows nothing to find out whether it is liked."""

@@ -1,0 +1,66 @@
+"""How much of a slate the model rungs spend on looking around."""
+
+import numpy as np
+import pytest
+from palate.strategy.contract import SlateRequest
+from palate.tastes.profile import Tally, Taste
+from palate_strategies.config import ModelRungConfig
+from palate_strategies.exploration_rate import draw_looks, exploration_rate
+
+CONFIG = ModelRungConfig(exploration=0.1, exploration_floor=0.3)
+NOTHING = np.array([], dtype=np.int32)
+
+
+def taste(likes: int, dislikes: int = 0) -> Taste:
+    """Return a taste with so many verdicts."""
+    return Taste("salsa", 1, 1, Tally(likes), Tally(dislikes))
+
+
+def request(limit: int, seed: int) -> SlateRequest:
+    """Ask for a slate."""
+    return SlateRequest(limit, NOTHING, frozenset(), seed)
+
+
+@pytest.mark.parametrize(
+    ("active", "rate"),
+    [
+        ([], 0.1),
+        ([taste(4)], 0.05),
+        ([taste(4), taste(4)], 0.05),
+        ([taste(4), taste(6)], 0.045),
+        ([taste(4, 4)], 0.06),
+        ([taste(20)], 0.03),
+        ([taste(2000), taste(2000)], 0.03),
+    ],
+)
+def test_the_rate_is_the_doubt_about_the_active_tastes_down_to_a_floor(active: list[Taste], rate: float) -> None:
+    """Dislikes of what had been liked raise it again."""
+    assert pytest.approx(rate) == exploration_rate(CONFIG, active)
+
+
+@pytest.mark.parametrize(("rate", "limit"), [(0.03, 1), (0.03, 10), (0.1, 10), (0.03, 100), (0.5, 7), (1.0, 10)])
+def test_on_average_the_rate_is_met_half_and_half(rate: float, limit: int) -> None:
+    """Whatever fraction of a slot it comes to."""
+    looks = [draw_looks(rate, request(limit, seed)) for seed in range(4_000)]
+    assert pytest.approx(rate * limit / 2, abs=0.03) == np.mean([len(draws.chances) for draws, _ in looks])
+    assert pytest.approx(rate * limit / 2, abs=0.03) == np.mean([weak for _, weak in looks])
+
+
+def test_explored_and_weak_take_turns_where_they_make_up_one_slot() -> None:
+    """Never both, never neither."""
+    looks = [draw_looks(0.1, request(10, seed)) for seed in range(200)]
+    assert {(0, 1), (1, 0)} == {(len(draws.chances), weak) for draws, weak in looks}
+
+
+@pytest.mark.parametrize(("rate", "chances"), [(0.1, [0.5]), (0.3, [1.0, 0.5]), (0.4, [1.0, 1.0])])
+def test_each_draw_says_how_probable_it_was(rate: float, chances: list[float]) -> None:
+    """Certain ones first, then the fraction."""
+    longest = max((draw_looks(rate, request(10, seed))[0].chances for seed in range(100)), key=len)
+    assert pytest.approx(chances) == longest
+
+
+def test_a_rate_of_nothing_draws_nothing() -> None:
+    """Whatever the seed."""
+    assert all(
+        ([], 0) == (list(draws.chances), weak) for draws, weak in (draw_looks(0, request(10, s)) for s in range(99))
+    )
