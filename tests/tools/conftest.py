@@ -1,5 +1,10 @@
 """What several tests of the command line look at."""
 
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,3 +48,21 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Told:
 def other(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Return a demo with another listener."""
     return tell(tmp_path_factory.mktemp("other") / "report", 3)
+
+
+@pytest.fixture
+def without_matplotlib(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Return a function that runs palate where matplotlib cannot be imported."""
+    absent = """
+    import importlib.machinery
+    found = importlib.machinery.PathFinder.find_spec
+    importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name == "matplotlib" else found(name, *rest)
+    """
+    (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(absent), encoding="utf-8")
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", "from palate_tools.cli import main; main()", *arguments]
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    return run

@@ -1,6 +1,7 @@
 """`palate demo`, told to its end."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ def test_the_demo_ends_with_the_path_of_its_report(demo: Any) -> None:
     page = demo.folder / "report.html"
     assert demo.result.stdout.endswith(f"Pictures of all this: {page}\n")
     assert page.exists()
+
+
+def test_without_the_extra_the_story_is_told_all_the_same(
+    without_matplotlib: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Instead of the path it says what the pictures need."""
+    told = without_matplotlib("demo", "--turns", "1", "--out", str(tmp_path / "report"))
+    assert 0 == told.returncode, told.stderr
+    assert told.stdout.endswith("No pictures: the report needs the extra report: pip install 'palate[report]'.\n")
+    assert not (tmp_path / "report").exists()
 
 
 def test_the_same_seed_tells_the_same_story(demo: Any, again: Any, other: Any) -> None:

@@ -1,11 +1,8 @@
 """`palate report` of a listener of a running server, and what it says of mistakes."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -129,24 +126,9 @@ def test_a_folder_that_cannot_be_written_is_named(serve: Serve, tmp_path: Path, 
     assert f"{config}: cannot be written" in result.stderr
 
 
-def test_without_the_extra_one_sentence_names_it(tmp_path: Path) -> None:
-    """Matplotlib cannot be imported: exit code 2, and what to install."""
-    absent = """
-    import importlib.machinery, sys
-    found = importlib.machinery.PathFinder.find_spec
-    importlib.machinery.PathFinder.find_spec = lambda name, *rest: None if name == "matplotlib" else found(name, *rest)
-    """
-    (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(absent), encoding="utf-8")
-    palate = [
-        sys.executable,
-        "-c",
-        "from palate_tools.cli import main; main()",
-        "report",
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    result = subprocess.run(palate, capture_output=True, text=True, env=environment, check=False)
+def test_without_the_extra_one_sentence_names_it(without_matplotlib: Callable[..., Any], tmp_path: Path) -> None:
+    """Exit code 2, and what to install."""
+    result = without_matplotlib("report", "--out", str(tmp_path / "out"))
     assert 2 == result.returncode
     assert "pip install 'palate[report]'" in result.stderr
     assert "Traceback" not in result.stderr
