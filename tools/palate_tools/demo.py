@@ -29,7 +29,7 @@ _COLUMNS: Final = (
 
 @click.command
 @click.option("--turns", default=TURNS, show_default=True, type=click.IntRange(1), help="How many slates to look at.")
-@click.option("--seed", default=12, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -33,7 +33,7 @@ _OF_LISTENERS: Final = ("server", "token", "tls", "tls_ca", "data_dir", "config_
     help="The server's data folder; with --user.  [default: palate-data]",
 )
 @click.option(
-    "--seed", default=12, show_default=True, type=click.IntRange(0), help="What the simulated one is drawn from."
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="What the simulated one is drawn from."
 )
 @click.option(
     "--turns", default=36, show_default=True, type=click.IntRange(1), help="How many slates that one is shown."

@@ -84,7 +84,7 @@ def draw_profile_map(listener: Listener, projection: Projection) -> Figure:
         _draw_rated(axes, projection, listener.labelled, taste.taste_id, colours[taste.taste_id])
     for taste in active:
         _draw_centroid(axes, projection, taste, colours[taste.taste_id])
-    _frame(axes, catalog, projection, -(-len(active) // _COLUMNS))
+    _frame(axes, _extent(catalog, projection, listener), projection, -(-len(active) // _COLUMNS))
     _name(axes, projection, active, colours)
     return sheet.figure
 
@@ -113,8 +113,21 @@ def _ellipse(points: NDArray[np.float64], colour: str) -> Ellipse:
     return Ellipse((x, y), width, height, angle=angle, facecolor=colour, edgecolor="none", alpha=0.13, zorder=2)
 
 
-def _frame(axes: Axes, catalog: NDArray[np.float64], projection: Projection, lines: int) -> None:
-    low, high = np.percentile(catalog, [_OUTSIDE, 100 - _OUTSIDE], axis=0)
+def _extent(catalog: NDArray[np.float64], projection: Projection, listener: Listener) -> NDArray[np.float64]:
+    """Return the lower left and the upper right corner of what must be seen, float64 ``(2, 2)``."""
+    labelled = listener.labelled
+    corners = [np.percentile(catalog, [_OUTSIDE, 100 - _OUTSIDE], axis=0), projection(labelled.features)]
+    for taste in listener.tastes:
+        liked = projection(labelled.features[(labelled.tastes == taste.taste_id) & labelled.liked])
+        if len(liked) >= _FEWEST_FOR_SPREAD:
+            reach = _SPREAD * liked.std(axis=0, ddof=1)
+            corners.append(np.stack([liked.mean(axis=0) - reach, liked.mean(axis=0) + reach]))
+    seen = np.concatenate(corners)
+    return np.stack([seen.min(axis=0), seen.max(axis=0)])
+
+
+def _frame(axes: Axes, extent: NDArray[np.float64], projection: Projection, lines: int) -> None:
+    low, high = extent
     room = 0.04 * (high - low)
     axes.set_xlim(low[0] - room[0], high[0] + room[0])
     axes.set_ylim(low[1] - room[1], high[1] + (1 + 3.6 * lines) * room[1])
