@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -17,12 +17,51 @@ from palate import __version__
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, NotFound, StrategyFailed
 from palate.metrics import Metrics
+from palate.strategy.registry import installed
 from palate.v1 import feedback_pb2, feedback_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 Scrape = Callable[..., dict[tuple[str, ...], float]]
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 PALATE = Path(sys.executable).with_name("palate")
+
+SLEEPER = """
+import time
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Config:
+    seconds: float = 1.0
+
+class Sleeper:
+    config_type = Config
+    stage = None
+
+    def __init__(self, config):
+        self.config = config
+
+    def recommend(self, profile, request, context):
+        time.sleep(self.config.seconds)
+        return []
+
+    def score(self, profile, rows, context):
+        return None
+"""
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Install a strategy that takes a second, and return its name."""
+    information = tmp_path / "plugin" / "metrics_sleeper-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: metrics-sleeper\nVersion: 1.0\n", "utf-8")
+    (information / "entry_points.txt").write_text("[palate.strategies]\ndozer = metrics_sleeper:Sleeper\n", "utf-8")
+    (information.parent / "metrics_sleeper.py").write_text(SLEEPER, "utf-8")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(information.parent)
+        installed.cache_clear()
+        yield "dozer"
+    installed.cache_clear()
 
 
 def test_calls_slates_and_feedback_are_counted(
@@ -84,12 +123,14 @@ def test_latencies_fall_into_buckets_from_half_a_millisecond_to_a_second(
     assert 0 < scrape()["palate_call_duration_seconds_sum", "Recommend"] < 5 * 60
 
 
-def test_a_strategy_that_runs_out_of_time_is_counted(serve: Callable[..., str], free_port: int, scrape: Scrape) -> None:
+def test_a_strategy_that_runs_out_of_time_is_counted(
+    serve: Callable[..., str], free_port: int, scrape: Scrape, sleeper: str
+) -> None:
     """By its name and the reason, beside the status of the call."""
-    address = serve(server__metrics_port=free_port, strategies__timeout_seconds=1e-9)
+    address = serve(server__metrics_port=free_port, strategies__timeout_seconds=0.2)
     with Client(address) as client, pytest.raises(StrategyFailed):
-        client.recommend("ana")
-    assert {("palate_strategy_failures_total", "timeout", "cold_start"): 1} == scrape("palate_strategy_failures_total")
+        client.recommend("ana", strategy=sleeper)
+    assert {("palate_strategy_failures_total", "timeout", sleeper): 1} == scrape("palate_strategy_failures_total")
     assert {("palate_calls_total", "INTERNAL", "Recommend"): 1} == scrape("palate_calls_total")
 
 
@@ -167,8 +208,10 @@ def call_over_connections_of_their_own(address: str, count: int) -> None:
 
 def workers(process: "subprocess.Popen[str]") -> list[int]:
     """Return the process ids of a server's workers."""
-    tasks = Path(f"/proc/{process.pid}/task")
-    pids = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+    pids: list[int] = []
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread may end meanwhile
+            pids += map(int, (task / "children").read_text().split())
     return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
