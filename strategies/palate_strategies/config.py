@@ -120,16 +120,19 @@ class ModelRungConfig(FallbackConfig):
 
     Attributes:
         exploration: Share of the slots that look around, explored ones and those of weak tastes together, where
-            nothing is sure, in [0, 1]; it falls as active tastes grow confident.
+            little is known, in [0, 1].
+        exploration_span: Rated tracks from which on that share falls, in inverse proportion to them; at least 1.
         exploration_floor: What is left of it at least, as a share of it, in [0, 1].
     """
 
-    exploration: float = 0.1
-    exploration_floor: float = 0.3
+    exploration: float = 0.2
+    exploration_span: int = 10
+    exploration_floor: float = 0.15
 
     def __post_init__(self) -> None:
         """Raise ValueError when a field holds what it must not."""
         super().__post_init__()
+        _require(holds=self.exploration_span >= 1, field="exploration_span", description="must be at least 1")
         _require(holds=0 <= self.exploration_floor <= 1, field="exploration_floor", description="must be in [0, 1]")
 
 

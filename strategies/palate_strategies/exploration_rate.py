@@ -1,4 +1,4 @@
-"""How many slots of a slate look around: the fewer, the surer palate is of what would fill them otherwise.
+"""How many slots of a slate look around: the fewer, the more the listener has said.
 
 Source:
     An exploration rate that falls with what is known, and is drawn by chance where it is a fraction of a slot: Auer,
@@ -6,13 +6,11 @@ Source:
     floor is for listeners who, unlike bandits, change.
 """
 
-from collections.abc import Sequence
 from math import ceil, floor
 from typing import Final
 
 import numpy as np
 from palate.strategy.contract import SlateRequest
-from palate.tastes.profile import Taste
 
 from palate_strategies.config import ModelRungConfig
 from palate_strategies.exploration import Draws
@@ -23,14 +21,19 @@ _STREAM: Final = 1
 """Keeps the draw apart from those of the same seed that say what is explored."""
 
 
-def exploration_rate(config: ModelRungConfig, active: Sequence[Taste]) -> float:
-    """Return the share of slots that look around, in [0, 1]: `exploration` times the doubt about the other slots.
+def exploration_rate(config: ModelRungConfig, rated: int) -> float:
+    """Return the share of slots that look around, in [0, 1].
 
-    The doubt is 1 less the mean confidence of the active tastes, who share these slots evenly, and at least
-    `exploration_floor`. Without active tastes it is 1.
+    It is `exploration` for up to `exploration_span` rated tracks, falls in inverse proportion to them from there on,
+    and never below `exploration_floor` of it.
+
+    Args:
+        config: The options.
+        rated: How many tracks the listener has rated.
     """
-    doubt = 1 - sum(taste.confidence for taste in active) / max(len(active), 1)
-    return config.exploration * max(doubt, config.exploration_floor)
+    return config.exploration * max(
+        config.exploration_span / max(rated, config.exploration_span), config.exploration_floor
+    )
 
 
 def draw_looks(rate: float, request: SlateRequest) -> tuple[Draws, int]:

@@ -54,7 +54,7 @@ class ModelRung:
         )
         strong, others = (active, [*weak, *inactive]) if active else (weak, inactive)
         unspoken = explored_by_models(models, profile, context, config)
-        rate = exploration_rate(config, [scorer.taste for scorer in active])
+        rate = exploration_rate(config, profile.interaction_count)
         draws, kept = draw_looks(rate, request)
         explored = explore(config, draws, strong, others, builder, context, unspoken)
         picks = deal_best_first(active, weak, builder, request, context, kept, evenly=True)

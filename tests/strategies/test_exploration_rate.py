@@ -3,17 +3,11 @@
 import numpy as np
 import pytest
 from palate.strategy.contract import SlateRequest
-from palate.tastes.profile import Tally, Taste
 from palate_strategies.config import ModelRungConfig
 from palate_strategies.exploration_rate import draw_looks, exploration_rate
 
-CONFIG = ModelRungConfig(exploration=0.1, exploration_floor=0.3)
+CONFIG = ModelRungConfig(exploration=0.2, exploration_span=10, exploration_floor=0.15)
 NOTHING = np.array([], dtype=np.int32)
-
-
-def taste(likes: int, dislikes: int = 0) -> Taste:
-    """Return a taste with so many verdicts."""
-    return Taste("salsa", 1, 1, Tally(likes), Tally(dislikes))
 
 
 def request(limit: int, seed: int) -> SlateRequest:
@@ -21,21 +15,10 @@ def request(limit: int, seed: int) -> SlateRequest:
     return SlateRequest(limit, NOTHING, frozenset(), seed)
 
 
-@pytest.mark.parametrize(
-    ("active", "rate"),
-    [
-        ([], 0.1),
-        ([taste(4)], 0.05),
-        ([taste(4), taste(4)], 0.05),
-        ([taste(4), taste(6)], 0.045),
-        ([taste(4, 4)], 0.06),
-        ([taste(20)], 0.03),
-        ([taste(2000), taste(2000)], 0.03),
-    ],
-)
-def test_the_rate_is_the_doubt_about_the_active_tastes_down_to_a_floor(active: list[Taste], rate: float) -> None:
-    """Dislikes of what had been liked raise it again."""
-    assert pytest.approx(rate) == exploration_rate(CONFIG, active)
+@pytest.mark.parametrize(("rated", "rate"), [(0, 0.2), (10, 0.2), (20, 0.1), (40, 0.05), (100, 0.03), (10_000, 0.03)])
+def test_the_rate_falls_with_what_was_rated_down_to_a_floor(rated: int, rate: float) -> None:
+    """In inverse proportion, once there are more than the span."""
+    assert pytest.approx(rate) == exploration_rate(CONFIG, rated)
 
 
 @pytest.mark.parametrize(("rate", "limit"), [(0.03, 1), (0.03, 10), (0.1, 10), (0.03, 100), (0.5, 7), (1.0, 10)])

@@ -176,7 +176,8 @@ def test_the_propensity_is_how_often_a_track_is_explored(tiny: Catalog) -> None:
 def test_a_weak_taste_of_one_like_gets_its_chance_however_settled_the_others_are(tiny: Catalog) -> None:
     """On average in every seventh slate of ten, and in 29 slates with a probability of 99 %."""
     listener = served(make_listener(tiny, {"death-metal": (30, 0), "bebop": (1, 0)}), {"": Linear("1")})
-    shown = np.array([tastes_of(slate(GBDT, listener, 10, seed=seed))["bebop"] for seed in range(1_000)])
+    settled = Gbdt(ModelRungConfig(exploration_span=4))
+    shown = np.array([tastes_of(slate(settled, listener, 10, seed=seed))["bebop"] for seed in range(1_000)])
     assert pytest.approx(0.15, abs=0.02) == shown.mean()
     runs = np.lib.stride_tricks.sliding_window_view(shown, 29).sum(axis=1)
     assert (runs == 0).mean() <= 0.01
@@ -321,7 +322,7 @@ def test_the_model_of_a_taste_whose_verdicts_were_taken_back_does_not_count(four
 
 def test_small_pages_reach_every_active_taste_equally(four: Listener) -> None:
     """With one slot to a page the active tastes take turns."""
-    tastes = [page[0].taste_id for page in pages(GBDT, four, limit=1, count=12)]
+    tastes = [page[0].taste_id for page in pages(CALM, four, limit=1, count=12)]
     assert {"death-metal": 4, "j-pop": 4, "salsa": 4} == Counter(tastes)
 
 
@@ -348,7 +349,13 @@ def test_the_stages_stand_in_the_order_of_the_ladder() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("exploration_floor", 1.5), ("exploration_floor", math.nan), ("exploration", -0.1), ("candidates", 0)],
+    [
+        ("exploration_floor", 1.5),
+        ("exploration_span", 0),
+        ("exploration_floor", math.nan),
+        ("exploration", -0.1),
+        ("candidates", 0),
+    ],
 )
 def test_a_bad_option_is_refused_by_name(name: str, value: float) -> None:
     """The operator reads which option is wrong."""
