@@ -45,6 +45,8 @@ _COMMANDS: Final = {
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }
 
+_LACKING: Final = "{} is not installed; pip install 'palate[train]', or in a clone pip install -e '.[train]'"
+
 
 class _LazyGroup(click.Group):
     """Lists its commands without importing them, so that `palate --help` answers at once."""
@@ -67,6 +69,10 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except PalateError as exc:
             raise _Refused(str(exc)) from exc
+        except ModuleNotFoundError as exc:
+            if exc.name is None or exc.name.startswith("palate"):
+                raise
+            raise _Refused(_LACKING.format(exc.name)) from exc
 
 
 class _Refused(click.ClickException):
