@@ -79,6 +79,7 @@ class Failing(grpc.GenericRpcHandler):
         self.outcomes: list[status_pb2.Status] = []
         self.seconds = 0.0
         self.requests: list[bytes] = []
+        self.peers: list[str] = []
 
     def service(self, handler_call_details: Any) -> Any:  # noqa: ARG002 - gRPC fixes the signature
         """Answer every unary method."""
@@ -86,6 +87,7 @@ class Failing(grpc.GenericRpcHandler):
 
     def _answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self.requests.append(request)
+        self.peers.append(context.peer())
         time.sleep(self.seconds)
         if self.outcomes:
             context.abort_with_status(rpc_status.to_status(self.outcomes.pop(0)))
@@ -401,6 +403,15 @@ def test_threads_can_share_a_client(client: Client, track_ids: list[str]) -> Non
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(client.get_track, track_ids * 8))
     assert track_ids * 8 == [answer.track.track_id for answer in answers]
+
+
+def test_each_client_has_a_connection_of_its_own(failing: Failing) -> None:
+    """Several workers are only reached over several of them; the calls of one client share one."""
+    with listening(failing) as address, Client(address) as first, Client(address) as second:
+        for client in (first, second, first):
+            client.recommend("ana")
+    one, other, again = failing.peers
+    assert (one, True) == (again, one != other)
 
 
 def test_importing_the_client_leaves_the_server_out() -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from palate_tools.tables import open_console, print_line
 
-__all__ = ["Session", "advice", "connected", "reaching", "user_option"]
+__all__ = ["Session", "advice", "connected", "json_option", "reaching", "user_option"]
 
 _ADDRESS: Final = "localhost:50051"
 _NOT_FOUND: Final = {
@@ -27,6 +27,7 @@ _NOT_FOUND: Final = {
 }
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, one message a line.")
 user_option = click.option("--user", required=True, metavar="USER", help="The listener.")
 
 
@@ -70,7 +71,7 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
     A call that fails ends the command with one sentence and exit code 1.
     """
 
-    @click.option("--json", "as_json", is_flag=True, help="Print the answer as protobuf JSON, one message a line.")
+    @json_option
     @functools.wraps(command)
     def run(connect: Callable[[], Client], *, as_json: bool, **arguments: Any) -> None:
         with connect() as client:

@@ -35,6 +35,8 @@ Response = TypeVar("Response")
 class Client:
     """A connection to one palate server. Safe to share among threads; close it, or use it in a `with`.
 
+    Each has a connection of its own, which one worker of the server answers; several reach several workers.
+
     Feedback gets a `request_id` where the caller gives none, so that gRPC may repeat it without harm. A caller
     who tries again after an error should make the id and send it both times.
 
@@ -266,7 +268,7 @@ class Client:
 
 
 def _open(address: str, tls: bool | grpc.ChannelCredentials) -> grpc.Channel:
-    options = [("grpc.service_config", json.dumps(SERVICE_CONFIG))]
+    options = [("grpc.service_config", json.dumps(SERVICE_CONFIG)), ("grpc.use_local_subchannel_pool", 1)]
     if tls is False:
         return grpc.insecure_channel(address, options=options)
     return grpc.secure_channel(address, grpc.ssl_channel_credentials() if tls is True else tls, options=options)

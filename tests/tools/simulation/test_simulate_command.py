@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -92,7 +92,8 @@ def test_a_run_whose_server_was_killed_goes_on_to_the_same_bytes(
     """What was half done is done again; what was written stands."""
     assert 0 == run(serve(strategies__timeout_seconds=60.0), tmp_path / "whole").exit_code
     turns = 0
-    with process(catalog_path, tmp_path / "data") as (address, server), Client(address) as client:
+    with process(catalog_path, tmp_path / "data") as (address, server), ExitStack() as closing:
+        clients = [closing.enter_context(Client(address)) for _ in range(5)]
 
         def kill_in_the_middle(count: int) -> None:
             nonlocal turns
@@ -101,7 +102,7 @@ def test_a_run_whose_server_was_killed_goes_on_to_the_same_bytes(
                 server.kill()
 
         with pytest.raises(CallFailed):
-            simulate(client, PLAN, ResultFolder(tmp_path / "out"), 5, kill_in_the_middle)
+            simulate(clients, PLAN, ResultFolder(tmp_path / "out"), kill_in_the_middle)
     assert {"manifest.json", "listeners-000000.parquet"} == set(contents(tmp_path / "out"))
     with process(catalog_path, tmp_path / "data") as (address, _):
         assert 0 == run(address, tmp_path / "out").exit_code

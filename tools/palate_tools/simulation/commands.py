@@ -1,25 +1,26 @@
 """`palate simulate`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import pyarrow as pa
 import pyarrow.compute as pc
-from palate.client import CallFailed
+from palate.client import CallFailed, Client
 from palate.errors import ConfigError
 from palate.suggestion import suggestion
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from palate_tools.connecting import Session, connected
+from palate_tools.connecting import json_option, reaching
 from palate_tools.simulation.kinds import Kind, load_kinds
 from palate_tools.simulation.results import ResultFolder
 from palate_tools.simulation.run import Plan, simulate
 from palate_tools.simulation.session import Habits
-from palate_tools.tables import Column, print_line, print_rows
+from palate_tools.tables import Column, open_console, print_line, print_rows
 
 __all__ = ["choose_kinds", "kind_options", "simulate_command"]
 
@@ -57,7 +58,8 @@ def choose_kinds(path: Path | None, names: tuple[str, ...]) -> Mapping[str, Kind
 
 
 @click.command("simulate")
-@connected
+@reaching
+@json_option
 @click.option("--listeners", type=click.IntRange(1), default=80, show_default=True, help="How many listeners.")
 @click.option("--turns", type=click.IntRange(1), default=40, show_default=True, help="How many pages each is shown.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What everything is drawn from.")
@@ -70,8 +72,9 @@ def choose_kinds(path: Path | None, names: tuple[str, ...]) -> Mapping[str, Kind
     "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="How many listeners at once."
 )
 def simulate_command(  # noqa: PLR0913 - an option each
-    session: Session,
+    connect: Callable[[], Client],
     *,
+    as_json: bool,
     listeners: int,
     turns: int,
     seed: int,
@@ -95,12 +98,14 @@ def simulate_command(  # noqa: PLR0913 - an option each
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("turns", total=listeners * turns)
         try:
-            simulate(session.client, plan, folder, concurrency, lambda count: progress.advance(task, count))
+            with ExitStack() as closing:
+                clients = [closing.enter_context(connect()) for _ in range(concurrency)]
+                simulate(clients, plan, folder, lambda count: progress.advance(task, count))
         except CallFailed:
             progress.stop()
             click.echo(f"stopped; the same command goes on from what is in {out}", err=True)
             raise
-    _show(session, summarize(folder.read()), out)
+    _show(summarize(folder.read()), out, as_json=as_json)
 
 
 def summarize(shown: pa.Table) -> list[dict[str, Any]]:
@@ -128,13 +133,14 @@ def _share(shown: pa.Table) -> float | None:
     return share
 
 
-def _show(session: Session, summary: list[dict[str, Any]], out: Path) -> None:
-    if session.as_json:
+def _show(summary: list[dict[str, Any]], out: Path, *, as_json: bool) -> None:
+    if as_json:
         for row in summary:
             click.echo(json.dumps(row))
         return
-    print_rows(session.console, _COLUMNS, [[_text(value) for value in row.values()] for row in summary])
-    print_line(session.console, f"Every track that was shown is in {out}.")
+    console = open_console()
+    print_rows(console, _COLUMNS, [[_text(value) for value in row.values()] for row in summary])
+    print_line(console, f"Every track that was shown is in {out}.")
 
 
 def _text(value: object) -> str:

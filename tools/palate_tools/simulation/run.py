@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, local
 from typing import Any, Final
 
 from palate import __version__
@@ -72,42 +72,46 @@ class Plan:
         }
 
 
-def simulate(client: Client, plan: Plan, folder: ResultFolder, concurrency: int, played: Callable[[int], None]) -> None:
+def simulate(clients: Sequence[Client], plan: Plan, folder: ResultFolder, played: Callable[[int], None]) -> None:
     """Play a run, or what is left of it.
 
     A listener of whom nothing was written down begins anew, so that the results are those of a run that was never
     interrupted.
 
     Args:
-        client: Calls the server.
+        clients: Call the server. As many listeners play side by side, each over one; the results do not depend on it.
         plan: The run.
         folder: Where results are written.
-        concurrency: How many listeners play side by side; the results do not depend on it.
         played: Told how many turns were played, again and again.
 
     Raises:
         CallFailed: When the server goes away or refuses a call. What was written down stands.
         ConfigError: When the folder holds something else, or the catalog has too few clusters.
     """
-    folder.claim(plan.manifest(client.list_genre_clusters(page_size=1).catalog_version))
+    first = clients[0]
+    folder.claim(plan.manifest(first.list_genre_clusters(page_size=1).catalog_version))
     left = [batch for batch in _batches(plan.listeners) if not folder.has(batch.start)]
     played(plan.turns * (plan.listeners - sum(len(batch) for batch in left)))
     if not left:
         return
-    clusters, tracks, stop = read_clusters(client), TrackReader(client), Event()
+    clusters, tracks, stop = read_clusters(first), TrackReader(first), Event()
+    free, own = iter(clients), local()
+
+    def take_client() -> None:
+        own.client = next(free)
 
     def play(number: int) -> list[Row]:
         listening = plan.listening(number, clusters)
-        listening.begin(client)
+        listening.begin(own.client)
         rows: list[Row] = []
         for turn in range(plan.turns):
             if stop.is_set():
                 break
-            rows.extend(listening.play(client, tracks, turn))
+            rows.extend(listening.play(own.client, tracks, turn))
             played(1)
         return rows
 
-    with ThreadPoolExecutor(concurrency) as pool:
+    with ThreadPoolExecutor(len(clients), initializer=take_client) as pool:
         try:
             for batch in left:
                 folder.write(batch.start, to_table([row for rows in pool.map(play, batch) for row in rows]))
