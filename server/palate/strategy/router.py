@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Final, TypeVar
 
 import numpy as np
@@ -23,6 +24,8 @@ __all__ = ["Placed", "Router", "Slate"]
 T = TypeVar("T")
 _LAST_CHANCE_SECONDS: Final = 0.05
 """What the lowest strategy gets when the strategies above it have left less."""
+_PATIENCE_SECONDS: Final = 10.0
+"""What the lowest strategy gets at most, where nothing could be answered without it."""
 _log = structlog.get_logger(__name__)
 
 
@@ -65,7 +68,7 @@ class Router:
         registry: The strategies.
         executor: Runs them. It must not be the one whose threads call the router, and needs
             `max_abandoned` threads for each strategy to keep a strategy that hangs from holding up the others.
-        timeout: How many seconds one strategy may take.
+        timeout: How many seconds one strategy may take where others could answer in its place.
         max_abandoned: How many calls of one strategy run at a time, and so how many can be left behind by one
             that never returns; see `palate.strategy.bulkhead`.
         observer: Is told of strategies that fail.
@@ -195,13 +198,14 @@ class Router:
         """Return how long to wait for a strategy.
 
         Half of what is left is kept for the strategies below, and for the answer where there is a part of it
-        already (`spare`). The lowest one, or the one that was named, gets all the rest.
+        already (`spare`). The one that was named gets all the rest, and so does the lowest one, whose time limit
+        does not count then: giving up would leave the listener without a slate.
         """
-        if deadline is None:
-            return self._timeout
-        left = deadline - time.monotonic()
-        last = bool(name) or rung.ladder_position == 1
-        return min(self._timeout, max(left, _LAST_CHANCE_SECONDS) if last and not spare else left / 2)
+        left = inf if deadline is None else deadline - time.monotonic()
+        if spare or not (name or rung.ladder_position == 1):
+            return min(self._timeout, left / 2)
+        longest = self._timeout if name else max(self._timeout, _PATIENCE_SECONDS)
+        return min(longest, max(left, _LAST_CHANCE_SECONDS))
 
     def _ask(self, rung: Registered, work: Callable[[Strategy], T], seconds: float) -> T:
         """Let a strategy do some work. StrategyFailed, Overloaded and Declined are the only errors."""

@@ -465,6 +465,17 @@ def test_the_lowest_rung_gets_a_moment_even_after_the_deadline(executor: ThreadP
     assert ("lowest", []) == (slate.strategy, middle.requests)
 
 
+def test_the_lowest_rung_is_waited_for_as_long_as_the_caller_waits(executor: ThreadPoolExecutor, gate: Gate) -> None:
+    """A slate that comes late is better than none; where there is a part of one, no more time is spent on it."""
+    slow = Acting(lambda _: time.sleep(0.5) or [choice(3)])  # type: ignore[func-returns-value]  # sleeps, then answers
+    router = Router(registry(slow, offering(7)), executor, timeout=0.1)
+    assert [3] == [placed.choice.row for placed in router.recommend(profile(0), request(1), CONTEXT).items]
+    assert [7] == [placed.choice.row for placed in router.recommend(profile(1), request(2), CONTEXT).items]
+    router = Router(registry(gate.hanging()), executor, timeout=0.1)
+    with pytest.raises(StrategyFailed, match=r"did not end within 0\.[34]"):
+        router.recommend(profile(0), request(1), CONTEXT, deadline=time.monotonic() + 0.4)
+
+
 def test_when_every_strategy_fails_the_lowest_one_is_named(executor: ThreadPoolExecutor) -> None:
     """It is the one that must not fail."""
     router = Router(registry(raising(ValueError("low")), raising(ValueError("mid"))), executor, timeout=5)
@@ -482,9 +493,9 @@ def test_without_a_free_thread_the_call_is_overloaded_and_nothing_counts_as_aban
     lowest = offering(7)
     with ThreadPoolExecutor(1) as executor:
         executor.submit(gate.hanging().act, None)
-        router = Router(registry(lowest), executor, timeout=0.2)
+        router = Router(registry(lowest), executor, timeout=5)
         with pytest.raises(Overloaded, match="no thread became free"):
-            router.recommend(profile(0), request(), CONTEXT)
+            router.recommend(profile(0), request(), CONTEXT, deadline=time.monotonic() + 0.2)
         assert (0, []) == (router.abandoned, lowest.requests)
         gate.open()
 
