@@ -53,8 +53,8 @@ class NotFound(PalateError):
     """Something that was named does not exist.
 
     Args:
-        kind: What was looked for: ``"track"``, ``"strategy"``, ``"profile"``, ``"taste"``, ``"feedback"``
-            or ``"model"``.
+        kind: What was looked for: ``"track"``, ``"strategy"``, ``"profile"``, ``"taste"``, ``"feedback"``,
+            ``"genre_cluster"`` or ``"model"``.
         name: The name that was not found.
         why: The rest of a sentence that begins with kind and name, where "there is no" would not say enough.
     """
@@ -66,7 +66,7 @@ class NotFound(PalateError):
 
 
 class StrategyFailed(PalateError):
-    """A strategy that the caller named broke or ran out of time.
+    """A strategy that the caller named, or the whole ladder, broke, ran out of time or declined.
 
     Args:
         strategy: The strategy's name.
@@ -82,7 +82,7 @@ class StrategyFailed(PalateError):
 
 
 class Overloaded(PalateError):
-    """The server has as many calls in hand as it takes; nothing was done for this one."""
+    """The server, or the strategy, has as many calls in hand as it takes; nothing was done for this one."""
 
 
 class ShuttingDown(PalateError):
@@ -90,7 +90,10 @@ class ShuttingDown(PalateError):
 
 
 class StoreUnavailable(PalateError):
-    """The store cannot be reached, is locked for too long or cannot be written; nothing was changed."""
+    """The store cannot be reached, is locked for too long or cannot be written.
+
+    Nothing was changed, unless the connection to a database broke while it committed.
+    """
 
 
 class Unauthenticated(PalateError):

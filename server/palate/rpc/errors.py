@@ -76,7 +76,7 @@ TABLE: Final[Mapping[type[PalateError], Row]] = {
     Unauthenticated: Row(grpc.StatusCode.UNAUTHENTICATED, lambda _: _info("CREDENTIALS_REQUIRED")),
     PermissionDenied: Row(grpc.StatusCode.PERMISSION_DENIED, lambda _: _info("ROLE_REQUIRED", role="admin")),
 }
-"""Every error that a call can end with. What is not in it is a defect and ends as INTERNAL without details."""
+"""Every error that a call can end with. What is not in it is a defect: INTERNAL, with the request id alone."""
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:

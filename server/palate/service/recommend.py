@@ -52,7 +52,7 @@ class Recommendation:
         listener: The profile that it was made from.
         catalog_version: The catalog that it was made from.
         next_page_token: Of the next page, or empty.
-        degraded: Whether the listener's stage failed or ran out of time; the next call may do better.
+        degraded: Whether a strategy that was asked failed or ran out of time; the next call may do better.
     """
 
     recommendation_id: str
@@ -108,8 +108,9 @@ class RecommendationService:
 
         Raises:
             InvalidField: For a page token that does not belong to this query.
-            NotFound: For a strategy that is not loaded.
-            StrategyFailed: When the strategy that the query names broke or ran out of time.
+            NotFound: For a strategy that is not installed or not allowed.
+            StrategyFailed: When the strategy that the query names, or the whole ladder, failed or declined.
+            Overloaded: When it could not begin in time.
             StoreUnavailable: When the profile cannot be read.
         """
         binding = ("recommend", self._catalog.version, query.user_id, query.strategy)
@@ -152,9 +153,10 @@ class RecommendationService:
         their scores are at most the lowest of the others.
 
         Raises:
-            NotFound: For a strategy that is not loaded and, unless `allow_missing`, for a track that the
-                catalog lacks.
-            StrategyFailed: When the strategy that was named broke or ran out of time.
+            NotFound: For a strategy that is not installed or not allowed and, unless `allow_missing`, for a track that
+                the catalog lacks.
+            StrategyFailed: When the strategy that was named, or the whole ladder, failed or declined.
+            Overloaded: When it could not begin in time.
             StoreUnavailable: When the profile cannot be read.
         """
         rows = self._catalog.rows(track_ids)

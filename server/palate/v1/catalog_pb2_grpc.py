@@ -64,7 +64,7 @@ class CatalogServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SearchTracks(self, request, context):
-        """Finds tracks by the words of their title and artists.
+        """Finds tracks by the words of their title and artists. NOT_FOUND when the catalog has no such genre cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

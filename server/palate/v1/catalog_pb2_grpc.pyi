@@ -112,7 +112,7 @@ class CatalogServiceStub(typing.Generic[_CatalogServiceGetTrackType, _CatalogSer
     """Returns one track. NOT_FOUND when the catalog has no such track."""
 
     SearchTracks: _CatalogServiceSearchTracksType
-    """Finds tracks by the words of their title and artists."""
+    """Finds tracks by the words of their title and artists. NOT_FOUND when the catalog has no such genre cluster."""
 
     ListGenreClusters: _CatalogServiceListGenreClustersType
     """Lists the genre clusters with what they contain."""
@@ -149,7 +149,7 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.catalog_pb2.SearchTracksRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.catalog_pb2.SearchTracksResponse, collections.abc.Awaitable[palate.v1.catalog_pb2.SearchTracksResponse]]:
-        """Finds tracks by the words of their title and artists."""
+        """Finds tracks by the words of their title and artists. NOT_FOUND when the catalog has no such genre cluster."""
 
     @abc.abstractmethod
     def ListGenreClusters(

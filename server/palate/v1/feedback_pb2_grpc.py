@@ -57,14 +57,15 @@ class FeedbackServiceServicer(object):
     """
 
     def RecordFeedback(self, request, context):
-        """Records one like or dislike.
+        """Records one like or dislike. NOT_FOUND when the catalog has no such track.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchRecordFeedback(self, request, context):
-        """Records up to 1,000 likes and dislikes in one transaction.
+        """Records up to 1,000 likes and dislikes in one transaction. NOT_FOUND, and none of them is recorded, when the
+        catalog lacks one of the tracks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -109,10 +109,12 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordFeedbackType, _Fe
     ], channel: grpc.aio.Channel) -> None: ...
 
     RecordFeedback: _FeedbackServiceRecordFeedbackType
-    """Records one like or dislike."""
+    """Records one like or dislike. NOT_FOUND when the catalog has no such track."""
 
     BatchRecordFeedback: _FeedbackServiceBatchRecordFeedbackType
-    """Records up to 1,000 likes and dislikes in one transaction."""
+    """Records up to 1,000 likes and dislikes in one transaction. NOT_FOUND, and none of them is recorded, when the
+    catalog lacks one of the tracks.
+    """
 
     RetractFeedback: _FeedbackServiceRetractFeedbackType
     """Takes the standing verdict on a track back. NOT_FOUND when there is none."""
@@ -141,7 +143,7 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.feedback_pb2.RecordFeedbackRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.feedback_pb2.RecordFeedbackResponse, collections.abc.Awaitable[palate.v1.feedback_pb2.RecordFeedbackResponse]]:
-        """Records one like or dislike."""
+        """Records one like or dislike. NOT_FOUND when the catalog has no such track."""
 
     @abc.abstractmethod
     def BatchRecordFeedback(
@@ -149,7 +151,9 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.feedback_pb2.BatchRecordFeedbackRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.feedback_pb2.BatchRecordFeedbackResponse, collections.abc.Awaitable[palate.v1.feedback_pb2.BatchRecordFeedbackResponse]]:
-        """Records up to 1,000 likes and dislikes in one transaction."""
+        """Records up to 1,000 likes and dislikes in one transaction. NOT_FOUND, and none of them is recorded, when the
+        catalog lacks one of the tracks.
+        """
 
     @abc.abstractmethod
     def RetractFeedback(

@@ -35,7 +35,7 @@ class _ModelStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     MODEL_STATE_REJECTED: _ModelState.ValueType  # 3
     """It was trained, but did not win against what serves."""
     MODEL_STATE_BROKEN: _ModelState.ValueType  # 4
-    """It was published, but could not be loaded; the model before it serves."""
+    """It was published, but could not be loaded; the model before it serves, if there is one that can be."""
 
 class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
     """Where a model stands."""
@@ -49,7 +49,7 @@ MODEL_STATE_RETIRED: ModelState.ValueType  # 2
 MODEL_STATE_REJECTED: ModelState.ValueType  # 3
 """It was trained, but did not win against what serves."""
 MODEL_STATE_BROKEN: ModelState.ValueType  # 4
-"""It was published, but could not be loaded; the model before it serves."""
+"""It was published, but could not be loaded; the model before it serves, if there is one that can be."""
 Global___ModelState: typing_extensions.TypeAlias = ModelState
 
 @typing.final

@@ -32,7 +32,7 @@ class _TasteStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     TASTE_STATE_ACTIVE: _TasteState.ValueType  # 1
     """Has likes and enough confidence: it gets its own slots in every slate."""
     TASTE_STATE_WEAK: _TasteState.ValueType  # 2
-    """Has likes but little confidence: it is explored."""
+    """Has likes but little confidence: it gets a few slots, and is explored."""
     TASTE_STATE_INACTIVE: _TasteState.ValueType  # 3
     """Has no standing likes."""
 
@@ -44,7 +44,7 @@ TASTE_STATE_UNSPECIFIED: TasteState.ValueType  # 0
 TASTE_STATE_ACTIVE: TasteState.ValueType  # 1
 """Has likes and enough confidence: it gets its own slots in every slate."""
 TASTE_STATE_WEAK: TasteState.ValueType  # 2
-"""Has likes but little confidence: it is explored."""
+"""Has likes but little confidence: it gets a few slots, and is explored."""
 TASTE_STATE_INACTIVE: TasteState.ValueType  # 3
 """Has no standing likes."""
 Global___TasteState: typing_extensions.TypeAlias = TasteState

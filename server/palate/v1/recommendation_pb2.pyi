@@ -32,7 +32,7 @@ class _ReasonKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     REASON_KIND_SIMILAR: _ReasonKind.ValueType  # 2
     """Close to what the listener likes in one taste."""
     REASON_KIND_EXPLORATION: _ReasonKind.ValueType  # 3
-    """Chosen by chance from a weak or inactive taste, to learn more."""
+    """Drawn by chance to learn more of the listener, such as from a weak taste or from a genre cluster without one."""
     REASON_KIND_MODEL: _ReasonKind.ValueType  # 4
     """Preferred by the model of one taste."""
 
@@ -46,7 +46,7 @@ REASON_KIND_POPULAR: ReasonKind.ValueType  # 1
 REASON_KIND_SIMILAR: ReasonKind.ValueType  # 2
 """Close to what the listener likes in one taste."""
 REASON_KIND_EXPLORATION: ReasonKind.ValueType  # 3
-"""Chosen by chance from a weak or inactive taste, to learn more."""
+"""Drawn by chance to learn more of the listener, such as from a weak taste or from a genre cluster without one."""
 REASON_KIND_MODEL: ReasonKind.ValueType  # 4
 """Preferred by the model of one taste."""
 Global___ReasonKind: typing_extensions.TypeAlias = ReasonKind

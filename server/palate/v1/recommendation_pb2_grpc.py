@@ -52,14 +52,16 @@ class RecommendationServiceServicer(object):
     """
 
     def Recommend(self, request, context):
-        """Returns tracks that the listener has not rated, from all of their tastes.
+        """Returns tracks that the listener has not rated, from all of their tastes. NOT_FOUND when the strategy that is asked
+        for is not installed or not allowed, INTERNAL when it fails.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Rank(self, request, context):
-        """Scores the caller's own tracks with the stage that the listener has reached.
+        """Scores the caller's own tracks with the stage that the listener has reached. NOT_FOUND when the catalog lacks one
+        of the tracks, and otherwise as Recommend.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

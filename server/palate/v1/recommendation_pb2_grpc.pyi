@@ -85,10 +85,14 @@ class RecommendationServiceStub(typing.Generic[_RecommendationServiceRecommendTy
     ], channel: grpc.aio.Channel) -> None: ...
 
     Recommend: _RecommendationServiceRecommendType
-    """Returns tracks that the listener has not rated, from all of their tastes."""
+    """Returns tracks that the listener has not rated, from all of their tastes. NOT_FOUND when the strategy that is asked
+    for is not installed or not allowed, INTERNAL when it fails.
+    """
 
     Rank: _RecommendationServiceRankType
-    """Scores the caller's own tracks with the stage that the listener has reached."""
+    """Scores the caller's own tracks with the stage that the listener has reached. NOT_FOUND when the catalog lacks one
+    of the tracks, and otherwise as Recommend.
+    """
 
 RecommendationServiceAsyncStub: typing_extensions.TypeAlias = RecommendationServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -110,7 +114,9 @@ class RecommendationServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.recommendation_pb2.RecommendRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.recommendation_pb2.RecommendResponse, collections.abc.Awaitable[palate.v1.recommendation_pb2.RecommendResponse]]:
-        """Returns tracks that the listener has not rated, from all of their tastes."""
+        """Returns tracks that the listener has not rated, from all of their tastes. NOT_FOUND when the strategy that is asked
+        for is not installed or not allowed, INTERNAL when it fails.
+        """
 
     @abc.abstractmethod
     def Rank(
@@ -118,6 +124,8 @@ class RecommendationServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.recommendation_pb2.RankRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.recommendation_pb2.RankResponse, collections.abc.Awaitable[palate.v1.recommendation_pb2.RankResponse]]:
-        """Scores the caller's own tracks with the stage that the listener has reached."""
+        """Scores the caller's own tracks with the stage that the listener has reached. NOT_FOUND when the catalog lacks one
+        of the tracks, and otherwise as Recommend.
+        """
 
 def add_RecommendationServiceServicer_to_server(servicer: RecommendationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
