@@ -1,20 +1,18 @@
-"""Reports on genre placement: where names go, and how well features alone find a track's cluster."""
+"""Reports on where genre names go."""
 
 import csv
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
-import numpy as np
-from numpy.typing import NDArray
-from palate.catalog.genres import FeaturePlacer, GenreClusters
+from palate.catalog.genres import GenreClusters
 from palate.errors import CatalogError
 
-__all__ = ["PlacementReport", "feature_accuracy", "genres_command", "placement_report", "read_genre_names"]
+__all__ = ["PlacementReport", "genres_command", "placement_report", "read_genre_names"]
 
 _HEADERS: Final = ("genre", "genres", "track_genre", "name")
 _FILE: Final = click.Path(path_type=Path)
@@ -71,34 +69,6 @@ def read_genre_names(path: Path) -> list[str]:
     column = next((header.index(name) for name in _HEADERS if name in header), None)
     cells = [row[0] for row in rows] if column is None else [row[column] for row in rows[1:] if len(row) > column]
     return [cell.strip() for cell in cells if cell.strip()]
-
-
-def feature_accuracy(
-    normalized: NDArray[np.float32], clusters: Sequence[str], excluded: frozenset[str], folds: int = 5, seed: int = 0
-) -> tuple[float, float]:
-    """Measure by cross-validation how often features alone find a track's cluster.
-
-    Args:
-        normalized: Normal scores, ``(tracks, 9)``.
-        clusters: The cluster_id of each track; tracks of excluded clusters are left out.
-        excluded: Clusters that no track is placed into.
-        folds: Into how many parts the tracks are split.
-        seed: Decides the split.
-
-    Returns:
-        The share of tracks placed rightly, and the same for always answering the largest cluster.
-    """
-    labels = np.array(clusters, dtype=object)
-    kept = np.array([cluster_id not in excluded for cluster_id in clusters], dtype=bool)
-    scores, labels = normalized[kept], labels[kept]
-    fold = np.random.default_rng(seed).permutation(len(labels)) % folds
-    right = 0
-    for number in range(folds):
-        held_out = fold == number
-        placer = FeaturePlacer.fit(scores[~held_out], labels[~held_out].tolist(), excluded)
-        right += sum(labels[held_out] == placer.place(scores[held_out]))
-    largest = Counter(labels.tolist()).most_common(1)[0][1]
-    return right / len(labels), largest / len(labels)
 
 
 @click.command("genres")

@@ -9,6 +9,7 @@ import numpy as np
 from palate.catalog.index import unit_vectors
 
 from palate_tools.comparison.metrics import (
+    catalog_coverage,
     dislikes_shown,
     expected_calibration_error,
     genre_calibration,
@@ -106,7 +107,7 @@ def _whole(play: Play, subject: Subject, world: World) -> dict[str, float]:
         "score_calibration": expected_calibration_error(shown.predicted[predicted], shown.liked[predicted]),
         "diversity": _diversity(play, world),
         "novelty": novelty(world.catalog.popularity, shown.rows),
-        "coverage": len(np.unique(shown.rows)) / len(world.eligible),
+        "coverage": catalog_coverage([shown.rows], len(world.eligible)),
         "dislikes_shown": dislikes_shown(shown.liked),
         "labels_until_useful": min(useful, float(len(told))),
     }

@@ -13,7 +13,7 @@ from palate.config import Config, load_config
 
 __all__ = ["Trainer"]
 
-_LIBRARIES: Final = ("joblib", "lightgbm", "onnx", "onnxmltools", "scipy", "sklearn", "skl2onnx", "threadpoolctl")
+_LIBRARIES: Final = ("joblib", "lightgbm", "onnx", "scipy", "sklearn", "threadpoolctl")
 _PALATE: Final = (sys.executable, "-c", "from palate_tools.cli import main; main()")
 
 

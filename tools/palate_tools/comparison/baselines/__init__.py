@@ -5,7 +5,7 @@ that what keeps tastes apart differs from what merges them in nothing else.
 """
 
 from palate_tools.comparison.baselines.contract import History, Ranker, Recommender, eligible_rows
-from palate_tools.comparison.baselines.diversity import Diversified, diversify, trade_off_for
+from palate_tools.comparison.baselines.diversity import diversify, trade_off_for
 from palate_tools.comparison.baselines.models import MergedLightGBM, MergedLogistic
 from palate_tools.comparison.baselines.per_taste import PerTaste, SharedSlots, by_cluster
 from palate_tools.comparison.baselines.registry import make_baselines
@@ -16,7 +16,6 @@ from palate_tools.comparison.baselines.unpersonal import Oracle, Popularity, Ran
 __all__ = [
     "AverageVector",
     "BestScore",
-    "Diversified",
     "History",
     "ItemSpace",
     "MergedCentroid",

@@ -4,17 +4,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.catalog.snapshot import Catalog
-from palate.strategy.contract import Rows
 
-from palate_tools.comparison.baselines.contract import History, Recommender
-from palate_tools.comparison.baselines.space import ItemSpace
 from palate_tools.comparison.metrics import intra_list_diversity
 
-__all__ = ["Diversified", "diversify", "trade_off_for"]
-
-_POOL: Final = 10
-"""How many candidates stand behind each track that is shown."""
+__all__ = ["diversify", "trade_off_for"]
 
 _HALVINGS: Final = 12
 
@@ -72,31 +65,3 @@ def trade_off_for(relevance: NDArray[np.float64], vectors: NDArray[np.float32], 
         else:
             high = middle
     return low
-
-
-class Diversified:
-    """Re-ranks what another recommender scores until its lists are as diverse as asked for.
-
-    Args:
-        catalog: The catalog.
-        base: The recommender.
-        space: In which tracks are alike.
-        diversity: The intra-list diversity that each list is to reach, in [0, 2].
-    """
-
-    def __init__(self, catalog: Catalog, base: Recommender, space: ItemSpace, diversity: float) -> None:
-        self._catalog = catalog
-        self._base = base
-        self._space = space
-        self._diversity = diversity
-
-    def recommend(self, history: History, count: int, rng: np.random.Generator) -> Rows:
-        """Return `count` of the base's ten times as many best rows, re-ranked."""
-        rows = self._base.recommend(history, _POOL * count, rng)
-        relevance, vectors = self._base.scores(history, rows), self._space.of(rows).toarray()
-        trade_off = trade_off_for(relevance, vectors, count, self._diversity)
-        return rows[diversify(relevance, vectors, count, trade_off)]
-
-    def scores(self, history: History, rows: Rows) -> NDArray[np.float64]:
-        """Return the base's own scores."""
-        return self._base.scores(history, rows)
