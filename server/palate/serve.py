@@ -28,33 +28,21 @@ from palate.service.models import ModelService
 from palate.service.paging import PageTokens
 from palate.service.profiles import ProfileService
 from palate.service.recommend import RecommendationService
+from palate.service_names import SERVICES
 from palate.store import open_store
 from palate.strategy.contract import Stage
 from palate.strategy.registry import Registry
 from palate.strategy.router import Router
 from palate.v1 import (
-    catalog_pb2,
     catalog_pb2_grpc,
-    feedback_pb2,
     feedback_pb2_grpc,
-    model_pb2,
     model_pb2_grpc,
-    profile_pb2,
     profile_pb2_grpc,
-    recommendation_pb2,
     recommendation_pb2_grpc,
-    strategy_pb2,
     strategy_pb2_grpc,
 )
 
-__all__ = ["SERVICES", "Server"]
-
-SERVICES: Final[tuple[str, ...]] = tuple(
-    contract.DESCRIPTOR.services_by_name[name].full_name
-    for contract in (catalog_pb2, feedback_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2)
-    for name in contract.DESCRIPTOR.services_by_name
-)
-"""Full names of palate's services, as health and reflection know them."""
+__all__ = ["Server"]
 
 _THREADS: Final = 8
 _THREADS_PER_STRATEGY: Final = 4

@@ -22,7 +22,8 @@ from palate.client.errors import (
     Unreachable,
 )
 from palate.client.paging import pages
-from palate.client.retries import SERVICE_CONFIG, SERVICES
+from palate.client.retries import SERVICE_CONFIG
+from palate.service_names import SERVICES
 
 __all__ = [
     "SERVICES",

@@ -3,16 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from palate.v1 import catalog_pb2, feedback_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2
+from palate.service_names import SERVICES
 
-__all__ = ["SERVICES", "SERVICE_CONFIG"]
-
-SERVICES: Final[tuple[str, ...]] = tuple(
-    service.full_name
-    for contract in (catalog_pb2, feedback_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2)
-    for service in contract.DESCRIPTOR.services_by_name.values()
-)
-"""Full names of palate's services, as the server's health knows them."""
+__all__ = ["SERVICE_CONFIG"]
 
 
 def _retry_on(*codes: str) -> Mapping[str, object]:

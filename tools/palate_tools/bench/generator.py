@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
@@ -12,8 +11,9 @@ import numpy as np
 from palate.v1 import recommendation_pb2
 
 from palate_tools.bench.methods import BARE, BATCH, INTERCEPTED, RANK, RECOMMEND, RECORD
-from palate_tools.bench.process import BenchmarkError, ServerProcess, process_cpu_seconds
+from palate_tools.bench.process import BenchmarkError, ServerProcess
 from palate_tools.bench.samples import Sample
+from palate_tools.bench.sampling import sampled
 from palate_tools.bench.traffic import Listener, with_request_id
 
 __all__ = ["Generator"]
@@ -130,16 +130,9 @@ class Generator:
     async def _drive(self, jobs: Iterable[_Job], seconds: float = _FOREVER) -> Sample:
         """Let the workers do jobs until there are none left or the time is over."""
         jobs, latencies = iter(jobs), list[float]()
-        server_cpu, own_cpu = self._server.cpu_seconds(), process_cpu_seconds(os.getpid())
-        started = time.perf_counter()
-        await asyncio.gather(*(self._work(jobs, started + seconds, latencies) for _ in range(self._concurrency)))
-        return Sample(
-            calls=len(latencies),
-            seconds=time.perf_counter() - started,
-            latencies=np.array(latencies),
-            server_cpu=self._server.cpu_seconds() - server_cpu,
-            generator_cpu=process_cpu_seconds(os.getpid()) - own_cpu,
-        )
+        end = time.perf_counter() + seconds
+        work = asyncio.gather(*(self._work(jobs, end, latencies) for _ in range(self._concurrency)))
+        return await sampled(self._server, work, latencies)
 
     async def _work(self, jobs: Iterator[_Job], end: float, latencies: list[float]) -> None:
         for job in jobs:

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from palate.catalog.snapshot import Catalog
 from palate_tools.bench.models.asking import Asking, asking
 from palate_tools.bench.models.publisher import prepare, publisher
 from palate_tools.bench.models.watching import Watch, ask_until_current
-from palate_tools.bench.process import ServerProcess, process_cpu_seconds, start_server
+from palate_tools.bench.process import ServerProcess, start_server
 from palate_tools.bench.samples import Sample
+from palate_tools.bench.sampling import sampled
 
 __all__ = ["SwapFigures", "SwapLoad", "measure_swaps"]
 
@@ -126,16 +126,8 @@ class _Driver:
         """Let the workers ask until something else is done."""
         done = asyncio.ensure_future(until)
         latencies = list[float]()
-        server_cpu, own_cpu = self._server.cpu_seconds(), process_cpu_seconds(os.getpid())
-        started = time.perf_counter()
-        await asyncio.gather(*(self._work(done, latencies) for _ in range(self._concurrency)), done)
-        return Sample(
-            calls=len(latencies),
-            seconds=time.perf_counter() - started,
-            latencies=np.array(latencies),
-            server_cpu=self._server.cpu_seconds() - server_cpu,
-            generator_cpu=process_cpu_seconds(os.getpid()) - own_cpu,
-        )
+        work = asyncio.gather(*(self._work(done, latencies) for _ in range(self._concurrency)), done)
+        return await sampled(self._server, work, latencies)
 
     async def require_latest(self) -> None:
         """Check that every listener's next answer names the version of each taste that was published last."""
