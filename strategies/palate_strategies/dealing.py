@@ -33,11 +33,10 @@ def deal_among(
     order: Order | None = None,
     evenly: bool = False,
 ) -> list[tuple[TasteScorer, int]]:
-    """Share slots of a slate among tastes in proportion to their confidence, at least one slot each.
+    """Share slots of a slate among tastes in proportion to their likes times their confidence, at least one slot each.
 
-    Confidence grows ever more slowly with the likes, so that the largest taste gets at most about three times
-    the slots of the smallest active one. When there are fewer slots than tastes, tastes take turns over the
-    pages by Sainte-Laguë's divisors: the one with the highest ``confidence / (2 * shown + 1)`` comes first.
+    When there are fewer slots than tastes, tastes take turns over the pages by Sainte-Laguë's divisors: the one with
+    the highest ``likes * confidence / (2 * shown + 1)`` comes first.
 
     Args:
         scorers: One for each taste.
@@ -46,7 +45,7 @@ def deal_among(
         context: The catalog, and what is rated.
         slots: How many slots to share, at most the builder's room.
         order: Puts a taste's candidates in order; best first without it.
-        evenly: Whether all tastes count as equally confident.
+        evenly: Whether all tastes have the same claim.
 
     Returns:
         The chosen rows, each with the scorer of its taste, in the order to show them.
@@ -89,7 +88,7 @@ def deal_best_first(
         request: What is asked for.
         context: The catalog, and what is rated.
         kept: How many slots the weak tastes get together, as far as each active one keeps a slot.
-        evenly: Whether all tastes count as equally confident.
+        evenly: Whether all tastes have the same claim.
 
     Returns:
         The chosen rows, each with the scorer of its taste, in the order to show them.

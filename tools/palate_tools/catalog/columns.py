@@ -9,9 +9,9 @@ from typing import Final
 from palate.catalog.tracks import FEATURES
 from palate.errors import CatalogError
 
-__all__ = ["FIELDS", "find_column", "map_columns", "parse_mapping"]
+__all__ = ["FIELDS", "NAMES", "find_column", "map_columns", "parse_mapping"]
 
-_NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "id": ("track_id", "spotify_id", "spotify_track_id", "track_uri", "spotify_uri", "uri", "id", "track_url"),
         "title": ("track_name", "title", "track_title", "song_title", "song_name", "track", "song", "name"),
@@ -42,8 +42,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "loudness": ("loudness", "loudness_db"),
     }
 )
+"""What columns are called that hold a field, the best name first."""
 
-FIELDS: Final = tuple(_NAMES)
+FIELDS: Final = tuple(NAMES)
 """What a track is read from, in the order of reports."""
 
 _REQUIRED: Final = ("title", "artists", *FEATURES)
@@ -87,7 +88,7 @@ def map_columns(
     for column in columns:
         by_name.setdefault(_plain(column), column)
     found: dict[str, tuple[str, ...]] = {}
-    for field, names in _NAMES.items():
+    for field, names in NAMES.items():
         explicit = find_column(mapping[field], columns) if field in mapping else None
         guesses = (by_name[_plain(name)] for name in names if _plain(name) in by_name)
         candidates = (explicit,) if explicit is not None else tuple(guesses)
@@ -118,7 +119,7 @@ def _require(found: Mapping[str, tuple[str, ...]], columns: Sequence[str], where
 
 def _nearest(field: str, columns: Sequence[str]) -> list[str]:
     plain = {_plain(column): column for column in columns}
-    for name in _NAMES[field]:
+    for name in NAMES[field]:
         matches = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
         if matches:
             return [plain[matches[0]]]
@@ -132,7 +133,7 @@ def _listed(columns: Sequence[str], limit: int = 40) -> str:
 
 def _field(name: str) -> str:
     plain = _plain(name)
-    for field, names in _NAMES.items():
+    for field, names in NAMES.items():
         if plain == _plain(field) or plain in map(_plain, names):
             return field
     near = difflib.get_close_matches(plain, FIELDS, n=1, cutoff=0.5)
