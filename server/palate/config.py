@@ -106,7 +106,7 @@ class StrategiesConfig(_Table):
     required: tuple[str, ...] = ("cold_start",)
     """Strategies without which the server does not start."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 0.5
-    """How long one strategy may take before the next one down is asked."""
+    """How long one strategy may take before the next one down is asked; the lowest one as long as the caller waits."""
     options: Mapping[str, Mapping[str, Any]] = {}
     """A table for each strategy with its own options, such as ``[strategies.options.ranking]``."""
 

@@ -1,5 +1,6 @@
 """The page about the built-in strategies."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from palate_strategies.model_rung import ModelRung
 from palate_strategies.neural import Neural
 from palate_strategies.ranking import Ranking
 
-PAGE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "strategies.md").read_text(encoding="utf-8")
 DEFAULTS = {"feature_weights": "nine times 1.0"}
 
 
@@ -37,3 +39,16 @@ def test_the_stages_are_documented(strategy: type[Fallback | Ranking | ModelRung
     name, count = strategy.__name__.lower(), stage.min_interactions
     rated = f"{count} rated {'track' if count == 1 else 'tracks'}"
     assert f"| `{name}` | confidence {stage.min_confidence} and {rated} |" in PAGE
+
+
+@pytest.mark.parametrize("strategy", [ColdStart, Fallback, Ranking, Logistic, Neural, Gbdt])
+def test_the_page_about_tastes_has_the_same_stages(strategy: type[ColdStart | Fallback | Ranking | ModelRung]) -> None:
+    """It ends with the ladder, and both pages say the same."""
+    stage = strategy.stage
+    assert stage is not None
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", strategy.__name__).lower()
+    row = re.search(
+        rf"^\| `{name}` \| ([\d.]+)[^|]* \| (\d+) \|$", (DOCS / "tastes.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert row is not None
+    assert (stage.min_confidence, stage.min_interactions) == (float(row[1]), int(row[2]))
