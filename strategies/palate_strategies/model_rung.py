@@ -20,7 +20,7 @@ __all__ = ["ModelRung"]
 class ModelRung:
     """Shares the slate evenly among the active tastes and fills each with what its model finds most likely to please.
 
-    A small share looks around, smaller the surer the active tastes are: weak tastes, and tracks that are drawn by
+    A small share looks around, smaller the more the listener has rated: weak tastes, and tracks that are drawn by
     chance from where little is known. Tastes without a model are ranked inside the same slate; see
     `palate_strategies.model_scoring`. A listener without any model is left to the stage below.
 

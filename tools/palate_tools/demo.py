@@ -41,7 +41,7 @@ _COLUMNS: Final = (
 def demo(turns: int, seed: int, out: Path) -> None:
     """Walk a listener of three tastes from cold start to models of their own.
 
-    The listener hears ten tracks in a turn and gives a verdict on four of them, whichever these are. Models are
+    The listener hears ten tracks in a turn and gives a verdict on three of them, whichever these are. Models are
     trained on the way by the real trainer, and serve from the next call on.
     In the end it draws a report.
     """
