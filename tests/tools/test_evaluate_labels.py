@@ -12,8 +12,9 @@ from palate.catalog.snapshot import Catalog
 from palate.catalog.tracks import FEATURES
 from palate.errors import CatalogError
 from palate_tools.evaluation.commands import evaluate
-from palate_tools.evaluation.harness import Trial, make_splits
+from palate_tools.evaluation.harness import Trial
 from palate_tools.evaluation.labelled import read_labelled
+from palate_tools.evaluation.splits import impossible_sizes, make_splits
 from palate_tools.evaluation.summary import summarize
 
 Write = Callable[..., Path]
@@ -104,17 +105,68 @@ def test_a_column_that_cannot_be_used_is_refused(
 def test_too_few_labels_are_refused(write: Write) -> None:
     """Some must be held out to judge by."""
     result = run(write(60), "--n", "50")
-    assert "too few" in str(result.exception)
+    assert "nothing can be measured" in str(result.exception)
+    assert "too few to tell so many and to hold out 50" in result.stderr
+
+
+def test_a_size_that_the_file_is_too_small_for_is_left_out_in_words(write: Write) -> None:
+    """The others are measured; of a single draw no spread is shown, since there is none."""
+    result = run(write(120), "--seeds", "1", "--n", "20", "--n", "500", "--n", "1000")
+    assert result.exit_code in {0, 1}, result.output
+    assert "left out 500, 1000 labels: 120 labels are too few to tell so many and to hold out 50\n" in result.stderr
+    assert "20" == result.stdout.splitlines()[1].split()[0]
+    assert "±" not in result.stdout
+    assert "nan" not in result.stdout
+
+
+def test_rows_that_cannot_be_used_are_counted_and_the_first_is_named(write: Write, tmp_path: Path) -> None:
+    """Whether a feature, a label or a field is missing; a file of nothing but such rows is refused."""
+    path = write(60, titles=False)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[4] = "nan" + lines[4][lines[4].index(",") :]
+    lines[7] = lines[7][: lines[7].rindex(",") + 1]
+    lines[9] += ",more"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    tracks = read_labelled(path, tmp_path / "made.catalog")
+    assert (f"left out 3 rows of 60; the first is row 5, column {FEATURES[0]}: missing",) == tracks.notes
+    assert 57 == len(tracks.liked)
+    path.write_text("\n".join([lines[0], *([lines[4]] * 3)]), encoding="utf-8")
+    with pytest.raises(CatalogError, match="left out 3 rows of 3; the first is row 2"):
+        read_labelled(path, tmp_path / "made.catalog")
+
+
+def test_rows_of_one_track_are_said_to_be_merged(write: Write, tmp_path: Path) -> None:
+    """One of them gives the label."""
+    path = write(30)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines, lines[1]]), encoding="utf-8")
+    tracks = read_labelled(path, tmp_path / "made.catalog")
+    assert ("merged 1 row into others of the same track; the first is row 32, same title and artist",) == tracks.notes
 
 
 def test_splits_hold_out_what_they_do_not_tell() -> None:
-    """Both kinds stand in every part in their proportion; sizes that leave too few to judge by are left out."""
+    """Both kinds stand in every part in their proportion."""
     liked = np.arange(100) < 40
-    splits = make_splits(liked, [10, 60, 90], seeds=2, least_held=30)
+    splits = make_splits(liked, [10, 60], seeds=2)
     assert [(10, 0), (10, 1), (60, 0), (60, 1)] == [(split.size, split.seed) for split in splits]
     for split in splits:
         assert list(range(100)) == sorted([*split.told, *split.held])
         assert 0.4 * split.size == liked[split.told].sum()
+
+
+@pytest.mark.parametrize(
+    ("likes", "dislikes", "impossible"),
+    [(60, 40, {90}), (97, 3, {10, 90}), (3, 97, {10, 90}), (100, 0, {10, 60, 90}), (0, 100, {10, 60, 90})],
+)
+def test_a_size_is_impossible_where_a_part_would_lack_labels_of_a_kind(
+    likes: int, dislikes: int, impossible: set[int]
+) -> None:
+    """Or where too few are left to judge by; whatever is possible can be drawn and has both kinds."""
+    liked = np.arange(likes + dislikes) < likes
+    found = impossible_sizes(liked, [10, 60, 90], least_held=30)
+    assert impossible == found.keys()
+    for split in make_splits(liked, [size for size in (10, 60, 90) if size not in found], seeds=5):
+        assert {True, False} == set(liked[split.told].tolist()) == set(liked[split.held].tolist())
 
 
 def test_a_size_is_good_where_served_is_close_enough_to_the_best_reference() -> None:

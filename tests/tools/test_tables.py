@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 import pytest
-from palate_tools.tables import Column, bar, print_facts, print_rows
+from palate_tools.tables import Column, bar, counted, print_facts, print_rows
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -90,3 +90,8 @@ def test_facts_without_a_value_are_left_out() -> None:
 def test_a_bar_is_as_long_as_its_share(share: float, expected: str) -> None:
     """The figure stands beside it."""
     assert expected == bar(share)
+
+
+def test_a_number_has_its_noun_in_the_singular_or_the_plural() -> None:
+    """Of nothing there are many."""
+    assert ["0 likes", "1 like", "2,017 likes"] == [counted(count, "like") for count in (0, 1, 2017)]

@@ -24,6 +24,7 @@ _NOT_FOUND: Final = {
     "strategy": "there is no strategy {name!r}; `palate strategies` lists those that there are",
     "taste": "there is no taste {name!r}; `palate profile USER` lists the ids of those that there are",
     "genre_cluster": "there is no genre cluster {name!r}; `palate clusters` lists those that there are",
+    "model": "{said}; `palate models list` lists those that there are",
 }
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -117,7 +118,7 @@ def advice(error: CallFailed, server: str) -> str:
     if isinstance(error, Unauthenticated):
         return "the server wants a token that it knows; send it with --token"
     if isinstance(error, NotFound) and error.kind in _NOT_FOUND:
-        return _NOT_FOUND[error.kind].format(name=error.name)
+        return _NOT_FOUND[error.kind].format(name=error.name, said=error)
     return str(error)
 
 

@@ -1,11 +1,15 @@
 """`palate models …`: look at models and runs, and say which model serves."""
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
+from math import isnan
 from pathlib import Path
+from typing import TypeVar
 
 import click
-from palate.client import pages
+from palate.client import NotFound, pages
+from palate.suggestion import suggestion
 from palate.v1 import model_pb2
 
 from palate_tools.connecting import Session, connected
@@ -34,6 +38,8 @@ _RUNS = (
     Column("reason", narrowest=24),
 )
 _COMMON = "(common)"
+AnyPage = TypeVar("AnyPage", model_pb2.ListModelsResponse, model_pb2.ListTrainingRunsResponse)
+_LARGEST_PAGE = 100
 _user = click.option("--user", default="", metavar="USER", help="Only those of this listener.")
 _pages = click.option("--pages", "page_count", type=click.IntRange(1), default=1, metavar="N", help="How many pages.")
 _page_size = click.option(
@@ -59,8 +65,7 @@ def list_models(session: Session, *, user: str, taste: str, page_size: int, page
     def page(token: str) -> model_pb2.ListModelsResponse:
         return session.client.list_models(user_id=user, taste_id=taste, page_size=page_size, page_token=token)
 
-    for answer in islice(pages(page), page_count):
-        session.answer(answer, partial(_show_models, session))
+    _show_pages(session, islice(pages(page), page_count), partial(_show_models, session), page_count)
 
 
 @models.command()
@@ -75,11 +80,15 @@ def show(session: Session, *, version: str) -> None:
 @connected
 @_version
 @click.argument("path", metavar="FILE.onnx", type=click.Path(path_type=Path, dir_okay=False))
-def export(session: Session, *, version: str, path: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+def export(session: Session, *, version: str, path: Path, force: bool) -> None:
     """Write a model as an ONNX file that other tools open."""
     answer = session.client.export_model(version)
     try:
-        path.write_bytes(answer.onnx)
+        with path.open("wb" if force else "xb") as file:
+            file.write(answer.onnx)
+    except FileExistsError as error:
+        raise click.ClickException(f"{path} exists; name another file, or replace it with --force") from error
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}; name another file") from error
     session.acknowledge(answer, f"wrote {path}: {len(answer.onnx):,} bytes")
@@ -92,7 +101,13 @@ def export(session: Session, *, version: str, path: Path) -> None:
 @click.option("--to", "version", default="", metavar="VERSION", help="The model to go back to; else the one before.")
 def rollback(session: Session, *, user: str, taste: str, version: str) -> None:
     """Put an earlier model of a taste back in service."""
-    answer = session.client.rollback_model(user, taste, model_version=version)
+    try:
+        answer = session.client.rollback_model(user, taste, model_version=version)
+    except NotFound as error:
+        mistake = _without_model(session, user, taste)
+        if not mistake:
+            raise
+        raise click.ClickException(mistake) from error
     name = answer.model.model_version
     session.acknowledge(answer, f"{name} serves {user}'s {taste or _COMMON} again; pin it to keep the trainer off it")
 
@@ -124,8 +139,36 @@ def runs(session: Session, *, user: str, page_size: int, page_count: int) -> Non
     def page(token: str) -> model_pb2.ListTrainingRunsResponse:
         return session.client.list_training_runs(user_id=user, page_size=page_size, page_token=token)
 
-    for answer in islice(pages(page), page_count):
-        session.answer(answer, partial(_show_runs, session))
+    _show_pages(session, islice(pages(page), page_count), partial(_show_runs, session), page_count)
+
+
+def _show_pages(session: Session, answers: Iterable[AnyPage], show: Callable[[AnyPage], None], page_count: int) -> None:
+    """Show pages, and how to see one more where there is one."""
+    next_page_token = ""
+    for answer in answers:
+        session.answer(answer, show)
+        next_page_token = answer.next_page_token
+    if next_page_token and not session.as_json:
+        print_line(session.console, f"for more: --pages {page_count + 1}")
+
+
+def _without_model(session: Session, user: str, taste: str) -> str:
+    """Say that no model of a listener's is of this taste, and of which some are; empty when one is."""
+
+    def page(token: str) -> model_pb2.ListModelsResponse:
+        return session.client.list_models(user_id=user, page_size=_LARGEST_PAGE, page_token=token)
+
+    tastes = {model.taste_id for answer in pages(page) for model in answer.models}
+    if taste in tastes:
+        return ""
+    named = sorted(tastes - {""})
+    if not tastes:
+        return f"listener {user!r} has no models; `palate models list` lists those that there are"
+    if not taste:
+        return f"listener {user!r} has no common model; name one of the tastes with --taste: {', '.join(named)}"
+    if not named:
+        return f"listener {user!r} has no model of taste {taste!r}, only the common one; leave --taste out for it"
+    return f"listener {user!r} has no model of taste {taste!r}{suggestion(taste, named)}"
 
 
 def _show_models(session: Session, answer: model_pb2.ListModelsResponse) -> None:
@@ -133,8 +176,6 @@ def _show_models(session: Session, answer: model_pb2.ListModelsResponse) -> None
         print_line(session.console, "there are no models; `palate train` makes them once listeners are due")
         return
     print_rows(session.console, _MODELS, [_model_row(model) for model in answer.models])
-    if answer.next_page_token:
-        print_line(session.console, "for more: --pages 2")
 
 
 def _model_row(model: model_pb2.Model) -> list[str]:
@@ -146,20 +187,15 @@ def _model_row(model: model_pb2.Model) -> list[str]:
         model.recipe,
         _state(model),
         str(model.label_count),
-        "" if auc is None else f"{auc.value:.3f}",
-        "" if auc is None else f"{auc.ranking_value:.3f}",
+        "" if auc is None else _figure(auc.value, 3),
+        "" if auc is None else _figure(auc.ranking_value, 3),
         f"{model.create_time.ToDatetime():%Y-%m-%d %H:%M}",
         model.reason,
     ]
 
 
 def _show_model(session: Session, model: model_pb2.Model) -> None:
-    figures = {
-        metric.name.replace("_", "-"): (
-            f"{metric.value:.4f}, ranking {metric.ranking_value:.4f}, in service then {metric.serving_value:.4f}"
-        )
-        for metric in model.metrics
-    }
+    figures = {metric.name.replace("_", "-"): _compared(metric) for metric in model.metrics}
     facts = {
         "version": model.model_version,
         "listener": model.user_id,
@@ -176,6 +212,15 @@ def _show_model(session: Session, model: model_pb2.Model) -> None:
     print_facts(session.console, facts)
 
 
+def _compared(metric: model_pb2.Metric) -> str:
+    new, ranking, serving = (_figure(one, 4) for one in (metric.value, metric.ranking_value, metric.serving_value))
+    return f"{new}, ranking {ranking}, in service then {serving}"
+
+
+def _figure(value: float, digits: int) -> str:
+    return "-" if isnan(value) else f"{value:.{digits}f}"
+
+
 def _state(model: model_pb2.Model) -> str:
     name = model_pb2.ModelState.Name(model.state).removeprefix("MODEL_STATE_").lower()
     return f"{name}, pinned" if model.pinned else name
@@ -186,8 +231,6 @@ def _show_runs(session: Session, answer: model_pb2.ListTrainingRunsResponse) -> 
         print_line(session.console, "there are no runs; `palate train` makes them once listeners are due")
         return
     print_rows(session.console, _RUNS, [_run_row(run) for run in answer.training_runs])
-    if answer.next_page_token:
-        print_line(session.console, "for more: --pages 2")
 
 
 def _run_row(run: model_pb2.TrainingRun) -> list[str]:

@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "bar", "open_console", "print_facts", "print_line", "print_rows", "printable"]
+__all__ = ["Column", "bar", "counted", "open_console", "print_facts", "print_line", "print_rows", "printable"]
 
 _UNBOUNDED: Final = 100_000
 _BAR_CELLS: Final = 6
@@ -85,6 +85,11 @@ def bar(share: float) -> str:
     """Return a share in [0, 1] as a bar and a figure: ``"■■■■□□ 0.71"``."""
     full = round(share * _BAR_CELLS)
     return f"{'■' * full}{'□' * (_BAR_CELLS - full)} {share:.2f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: ``"1 like"``, ``"2,017 likes"``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def printable(text: str) -> str:

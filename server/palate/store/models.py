@@ -122,7 +122,9 @@ class SqlModels:
             retired = [kept.version for kept in transaction.kept_artifacts(user_id, taste_id) if kept.retired]
             wanted = version or _next_at_most(serving.previous if serving else _GREATEST, retired)
             if not wanted:
-                raise NotFound("model", f"{user_id}/{taste_id}", "cannot be rolled back: no earlier one is kept")
+                raise NotFound(
+                    "model", f"{user_id}/{taste_id or '(common)'}", "cannot be rolled back: no earlier one is kept"
+                )
             record = transaction.record(wanted)
             if record is None or (record.user_id, record.taste_id) != (user_id, taste_id):
                 raise NotFound("model", wanted)

@@ -46,8 +46,16 @@ def test_a_model_that_loses_to_one_rival_is_kept_out_with_the_figures() -> None:
     rivals = [Rival("ranking", judged(0.6), 0.0), Rival("the model in service", judged(0.4), 0.0)]
     decision = decide(judged(0.5), rivals, EVEN)
     assert not decision.publish
-    assert "does not beat the model in service" in decision.reason
-    assert "0.5000 against 0.4000" in decision.reason
+    told = "does not beat the model in service on held-out feedback: log-loss 0.5000 against 0.4000"
+    assert told == decision.reason
+
+
+def test_a_model_that_is_better_by_too_little_is_told_how_much_it_takes() -> None:
+    """A hundred labels of a prior that expects it to be worse ask for as much on a hundred of its own, and no more."""
+    rival = Rival("the common model", judged(0.505), -0.01)
+    told = "does not beat the common model by enough on held-out feedback: log-loss 0.5000 against 0.5050; "
+    assert f"{told}it has to be 0.0100 lower" == decide(judged(0.5), [rival], EVEN).reason
+    assert decide(judged(0.4949), [rival], EVEN).publish
 
 
 @pytest.mark.parametrize(("count", "published"), [(5, True), (1000, False)])

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
-from palate_tools.evaluation.harness import evaluate_labels, make_splits
+from palate_tools.evaluation.harness import evaluate_labels
 from palate_tools.evaluation.labelled import LabelledTracks
+from palate_tools.evaluation.splits import make_splits
 from scipy.special import expit
 
 CLUSTERS: Final = ("brazil", "electronica", "rock", "techno-trance")
@@ -46,6 +47,6 @@ def test_models_serve_no_listener_worse_than_ranking_by_more_than_noise(
 ) -> None:
     """Whatever their likes follow, from sixty labels."""
     tracks = tracks_of(catalog, liking)
-    splits = make_splits(tracks.liked, [60], seeds=1, least_held=400)
+    splits = make_splits(tracks.liked, [60], seeds=1)
     [trial] = evaluate_labels(tracks, splits, tmp_path, catalog_path, 1, lambda *_: None)
     assert trial.served > trial.ranking - NOISE

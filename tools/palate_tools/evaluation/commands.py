@@ -1,7 +1,8 @@
 """`palate evaluate …`."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -9,10 +10,11 @@ import click
 from palate.config import LogConfig
 from palate.logs import set_up_logs
 
-from palate_tools.evaluation.harness import EvaluationFailed, evaluate_labels, make_splits
-from palate_tools.evaluation.labelled import read_labelled
+from palate_tools.evaluation.harness import EvaluationFailed, evaluate_labels
+from palate_tools.evaluation.labelled import LabelledTracks, read_labelled
 from palate_tools.evaluation.playlists.commands import playlists
 from palate_tools.evaluation.progress import show_progress
+from palate_tools.evaluation.splits import Split, impossible_sizes, make_splits
 from palate_tools.evaluation.summary import print_summary, summarize, to_json
 from palate_tools.tables import open_console
 
@@ -48,17 +50,14 @@ def labels(path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], 
     behind the best of them.
     """
     set_up_logs(LogConfig(level="error"))
-    with tempfile.TemporaryDirectory(prefix="palate-evaluate-") as name, show_progress() as watch:
+    with tempfile.TemporaryDirectory(prefix="palate-evaluate-") as name:
         folder = Path(name)
-        watch("building the catalog", 0, 1)
-        tracks = read_labelled(path, folder / "labelled.catalog", target)
-        splits = make_splits(tracks.liked, sorted(set(sizes or _SIZES)), seeds, _LEAST_HELD)
-        if not splits:
-            raise EvaluationFailed(
-                f"{path} has {len(tracks.liked)} labels, too few to tell {min(sizes or _SIZES)} and hold out "
-                f"{_LEAST_HELD}; name a smaller number with --n"
-            )
-        trials = evaluate_labels(tracks, splits, folder, folder / "labelled.catalog", jobs, watch)
+        with show_progress() as watch:
+            watch("building the catalog", 0, 1)
+            tracks = read_labelled(path, folder / "labelled.catalog", target)
+        splits = _splits(tracks, path, sorted(set(sizes or _SIZES)), seeds)
+        with show_progress() as watch:
+            trials = evaluate_labels(tracks, splits, folder, folder / "labelled.catalog", jobs, watch)
     summaries = summarize(trials)
     if as_json:
         click.echo(to_json(summaries, trials))
@@ -69,3 +68,19 @@ def labels(path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], 
 
 
 evaluate.add_command(playlists)
+
+
+def _splits(tracks: LabelledTracks, path: Path, sizes: Sequence[int], seeds: int) -> list[Split]:
+    """Draw who is told which labels, and say what of the file and of the sizes is left out."""
+    impossible = impossible_sizes(tracks.liked, sizes, _LEAST_HELD)
+    for note in (*tracks.notes, *_left_out(impossible)):
+        click.echo(f"{path}: {note}", err=True)
+    splits = make_splits(tracks.liked, [size for size in sizes if size not in impossible], seeds)
+    if not splits:
+        raise EvaluationFailed(f"{path}: nothing can be measured; name a smaller number with --n, or another file")
+    return splits
+
+
+def _left_out(impossible: dict[int, str]) -> Iterator[str]:
+    for reason, sizes in groupby(impossible, impossible.__getitem__):
+        yield f"left out {', '.join(map(str, sizes))} labels: {reason}"

@@ -18,15 +18,15 @@ from palate.errors import PalateError
 from palate.testing.server import running_server
 from palate.v1 import feedback_pb2
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import train_test_split
 
 from palate_tools.evaluation.labelled import LabelledTracks
 from palate_tools.evaluation.progress import Watcher
 from palate_tools.evaluation.references import reference_aucs
+from palate_tools.evaluation.splits import Split
 from palate_tools.training.fleet import Job, train_fleet
 from palate_tools.training.report import ListenerReport, Outcome
 
-__all__ = ["EvaluationFailed", "Split", "Trial", "evaluate_labels", "make_splits"]
+__all__ = ["EvaluationFailed", "Trial", "evaluate_labels"]
 
 _CHUNK: Final = 1_000
 """As many as one call of BatchRecordFeedback or Rank takes."""
@@ -40,28 +40,6 @@ _PATIENCE_SECONDS: Final = 60.0
 
 class EvaluationFailed(PalateError):
     """An evaluation could not be carried through; figures from it would mean nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Which labels are told and which are held out.
-
-    Attributes:
-        size: How many are told.
-        seed: What drew them.
-        told: Their positions, in the order in which they are told.
-        held: Positions of all others.
-    """
-
-    size: int
-    seed: int
-    told: NDArray[np.intp]
-    held: NDArray[np.intp]
-
-    @property
-    def user_id(self) -> str:
-        """The listener that stands for it."""
-        return f"listener-{self.size}-{self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +63,6 @@ class Trial:
     references: dict[str, float]
     recipe: str
     own: int
-
-
-def make_splits(liked: NDArray[np.bool_], sizes: Sequence[int], seeds: int, least_held: int) -> list[Split]:
-    """Draw labels of both kinds in their proportion; sizes that leave too few to judge by are left out."""
-    return [
-        Split(size, seed, *train_test_split(np.arange(len(liked)), train_size=size, random_state=seed, stratify=liked))
-        for size in sizes
-        if size + least_held <= len(liked)
-        for seed in range(seeds)
-    ]
 
 
 def evaluate_labels(

@@ -1,7 +1,7 @@
 """One listener's likes and dislikes as a file has them, and the catalog of their tracks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.errors import CatalogError
 
-from palate_tools.catalog.build import import_tracks, write_import
+from palate_tools.catalog.build import Import, import_tracks, write_import
 from palate_tools.catalog.columns import find_column, map_columns
+from palate_tools.catalog.findings import Action
 from palate_tools.catalog.reading import open_source
 from palate_tools.catalog.rows import Reading
+from palate_tools.tables import counted
 
 __all__ = ["LabelledTracks", "read_labelled"]
 
@@ -25,6 +27,8 @@ _LIKED: Final = frozenset({"1", "1.0", "true", "yes", "like", "liked"})
 _DISLIKED: Final = frozenset({"0", "0.0", "false", "no", "dislike", "disliked"})
 _TITLE, _ARTISTS = "name", "track_artist"
 """The least telling names that the importer takes for title and artists; a file without them gets such columns."""
+_FIRST_ROW: Final = 2
+"""The number of the first row of the file that the importer is given; the header is row 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,14 @@ class LabelledTracks:
         liked: bool ``(n,)``, True for a like.
         raw: float64 ``(n, 9)``, features in the units of the source.
         normalized: float64 ``(n, 9)``, the catalog's normal scores.
+        notes: Sentences about rows that are no tracks of their own.
     """
 
     track_ids: tuple[str, ...]
     liked: NDArray[np.bool_]
     raw: NDArray[np.float64]
     normalized: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
 
 
 def read_labelled(path: Path, catalog_path: Path, target: str | None = None) -> LabelledTracks:
@@ -55,7 +61,7 @@ def read_labelled(path: Path, catalog_path: Path, target: str | None = None) -> 
         target: The column; found by its name when None.
 
     Raises:
-        CatalogError: When the file or the column cannot be used.
+        CatalogError: When the file, the column or every row cannot be used.
     """
     source = open_source(path)
     column = _target(source.columns, target, path)
@@ -66,8 +72,12 @@ def read_labelled(path: Path, catalog_path: Path, target: str | None = None) -> 
     track_ids = [f"row-{number}" for number in reading.rows.tolist()]
     prepared = catalog_path.with_suffix(".csv")
     _write(prepared, reading, track_ids, sorted(wanted), added)
-    write_import(import_tracks([prepared]), catalog_path)
     labels = _labels(reading.columns[column], column, path)
+    imported = import_tracks([prepared])
+    notes = tuple(_notes(reading, imported, column, labels))
+    if notes and imported.placement is None:
+        raise CatalogError(f"{path}: {notes[0]}")
+    write_import(imported, catalog_path)
     with Catalog.open(catalog_path) as catalog:
         rows = catalog.rows(track_ids)
         kept = (rows >= 0) & ~np.isnan(labels)
@@ -76,6 +86,7 @@ def read_labelled(path: Path, catalog_path: Path, target: str | None = None) -> 
             labels[kept] > 0,
             catalog.features[rows[kept]].astype(np.float64),
             catalog.normalized[rows[kept]].astype(np.float64),
+            notes,
         )
 
 
@@ -105,3 +116,33 @@ def _labels(column: pa.Array, name: str, path: Path) -> NDArray[np.float64]:
             raise CatalogError(f"{path}: column {name} holds {value!r}, which is neither 1 nor 0")
         labels.append(math.nan if not text else float(text in _LIKED))
     return np.array(labels)
+
+
+def _notes(reading: Reading, imported: Import, column: str, labels: NDArray[np.float64]) -> Iterator[str]:
+    """Say how many rows are left out and merged, and which is the first of them."""
+    reasons = {
+        **{one.row: f"{one.fields} fields where the header has {one.expected}" for one in reading.misfits},
+        **dict.fromkeys(reading.rows[np.isnan(labels)].tolist(), f"column {column}: missing"),
+        **_found(reading, imported, Action.REFUSED),
+    }
+    if reasons:
+        total = len(reading.rows) + len(reading.misfits)
+        yield f"left out {counted(len(reasons), 'row')} of {total:,}; the first is {_first(reasons)}"
+    merged = _found(reading, imported, Action.MERGED)
+    if merged:
+        yield f"merged {counted(len(merged), 'row')} into others of the same track; the first is {_first(merged)}"
+
+
+def _found(reading: Reading, imported: Import, action: Action) -> dict[int, str]:
+    """Return what the importer found, by the row's number in the file."""
+    return {
+        row: f"column {finding.column}: {finding.what}" if finding.column else finding.what
+        for finding in imported.findings
+        if finding.action is action
+        for row in reading.rows[finding.rows - _FIRST_ROW].tolist()
+    }
+
+
+def _first(reasons: Mapping[int, str]) -> str:
+    row = min(reasons)
+    return f"row {row}, {reasons[row]}"

@@ -36,8 +36,10 @@ class Mean:
     value: float
     error: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f}" if math.isnan(self.error) else f"{self.value:.3f} ± {self.error:.3f}"
+    def __format__(self, specification: str) -> str:
+        """Return the value in the given form, and the error where there is one."""
+        value = format(self.value, specification)
+        return value if math.isnan(self.error) else f"{value} ± {self.error:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,10 @@ def _row(summary: SizeSummary) -> list[str]:
     served_by = ", ".join(f"{name or 'ranking'} {count}" for name, count in summary.recipes.items())
     return [
         str(summary.size),
-        str(summary.served),
-        str(summary.ranking),
-        str(summary.references[summary.best]),
-        f"{summary.difference.value:+.3f} ± {summary.difference.error:.3f}",
+        f"{summary.served:.3f}",
+        f"{summary.ranking:.3f}",
+        f"{summary.references[summary.best]:.3f}",
+        f"{summary.difference:+.3f}",
         "good" if summary.holds else "behind",
         summary.best,
         f"{served_by}; {summary.own} own",

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 from palate.config import CatalogConfig, Config, load_config
-from palate.errors import StoreUnavailable
+from palate.errors import ConfigError, StoreUnavailable
 from palate.logs import set_up_logs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +17,7 @@ from palate_tools.tables import open_console, print_line
 from palate_tools.training.engines import ENGINES
 from palate_tools.training.fleet import train_fleet
 from palate_tools.training.jobs import training_jobs
-from palate_tools.training.presenting import print_outcome, print_summary
+from palate_tools.training.presenting import print_listener, print_summary
 from palate_tools.training.report import Outcome, TasteReport
 
 __all__ = ["train", "training_config"]
@@ -92,9 +92,18 @@ def train(  # noqa: PLR0913 - an option each
 
 
 def training_config(config_path: Path | None, data_dir: Path | None) -> Config:
-    """Read the configuration as the server does, with absolute paths, so that any process can use it."""
+    """Read the configuration as the server does, with absolute paths, so that any process can use it.
+
+    Raises:
+        ConfigError: When the configuration is wrong, or the data folder is none of a server's; nothing is made there.
+    """
     config = load_config(config_path, {"data_dir": data_dir} if data_dir is not None else {})
     folder = config.data_dir.absolute()
+    if not config.store.url and not (folder / "palate.db").exists():
+        raise ConfigError(
+            f"{config.data_dir} is no data folder: there is no palate.db in it. Start a server with `palate serve`, or "
+            "name the folder of the one that there is with --data-dir DIR"
+        )
     path = config.catalog.path or default_catalog(folder)
     return config.model_copy(update={"data_dir": folder, "catalog": CatalogConfig(path=path.absolute())})
 
@@ -104,17 +113,18 @@ def _train(config: Config, order: _Order, jobs: int, backend: str, console: Cons
     work = training_jobs(config, order.users, order.tastes, dry_run=order.dry_run)
     if not work:
         print_line(
-            console, f"no listener is due: none has had {config.training.interactions} events since the last run"
+            console,
+            f"no listener is due: none has had {config.training.interactions} events since the last run; "
+            "--user USER trains one all the same",
         )
         return False
     reports: list[TasteReport] = []
     with _progress() as progress:
         for done in progress.track(train_fleet(work, jobs, backend), len(work), description="listeners"):
-            for report in done.tastes:
-                print_outcome(console, report)
+            print_listener(console, done, dry_run=order.dry_run)
             reports += done.tastes
     reports.sort(key=lambda report: (report.user_id, report.taste_id))
-    print_summary(console, reports)
+    print_summary(console, reports, dry_run=order.dry_run)
     return any(report.outcome is Outcome.FAILED for report in reports)
 
 

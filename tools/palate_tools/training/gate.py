@@ -79,7 +79,7 @@ def decide(model: Judged, rivals: Sequence[Rival], weights: NDArray[np.float64])
     for rival in rivals:
         gain, _ = _gain(model, rival.judged, weights)
         if not gain + PRIOR_LABELS * rival.prior_gain > 0:
-            return Decision(publish=False, reason=_lost(model, rival))
+            return Decision(publish=False, reason=_lost(model, rival, weights))
     return Decision(publish=True, reason="")
 
 
@@ -90,8 +90,10 @@ def _gain(model: Judged, other: Judged, weights: NDArray[np.float64]) -> tuple[f
     return float(weights @ gains), math.sqrt(float(np.square(weights) @ np.square(deviations)))
 
 
-def _lost(model: Judged, rival: Rival) -> str:
-    return (
-        f"does not beat {rival.name} on held-out feedback: log-loss {model.log_loss:.4f} against "
-        f"{rival.judged.log_loss:.4f}, AUC {model.auc:.3f} against {rival.judged.auc:.3f}"
-    )
+def _lost(model: Judged, rival: Rival, weights: NDArray[np.float64]) -> str:
+    """Say by what a rival was not beaten: the log-losses, whatever the AUC is."""
+    losses = f"log-loss {model.log_loss:.4f} against {rival.judged.log_loss:.4f}"
+    if model.log_loss >= rival.judged.log_loss:
+        return f"does not beat {rival.name} on held-out feedback: {losses}"
+    wanted = -PRIOR_LABELS * rival.prior_gain / weights.sum()
+    return f"does not beat {rival.name} by enough on held-out feedback: {losses}; it has to be {wanted:.4f} lower"

@@ -33,7 +33,7 @@ def training_jobs(
     with closing(open_store(config.store_url, create=False)) as store:
         for user_id in users:
             if store.header(user_id) is None:
-                raise NotFound("profile", user_id)
+                raise NotFound("profile", user_id, "is not there: nothing is known of this listener yet")
         chosen: Iterable[str] = users or due_listeners(store, config.training.interactions, feature_map.fingerprint)
         chosen = list(chosen)
         sample = config.training.other_listeners if chosen else 0

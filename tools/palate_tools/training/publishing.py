@@ -28,6 +28,7 @@ T = TypeVar("T")
 _ATTEMPTS: Final = 5
 _FIRST_WAIT_SECONDS: Final = 0.2
 _LIBRARIES: Final = ("palate", "numpy", "onnx", "scikit-learn", "lightgbm")
+_WITHDRAWN: Final = "the model in service was withdrawn: it does worse on held-out feedback than what serves without it"
 _log = structlog.get_logger(__name__)
 
 
@@ -60,9 +61,10 @@ class Publisher:
             StoreUnavailable: When the store stays locked.
         """
         record, artifact = self._export(candidate, fitted, label_count)
-        report = replace(report_on(self._labels, candidate), version=record.version)
+        report = report_on(self._labels, candidate)
         if self._dry_run:
-            return report
+            return _withdrawn(report) if candidate.withdraw and not candidate.decision.publish else report
+        report = replace(report, version=record.version)
         models = self._workshop.store.models
         run = self._run(candidate.taste_id, record.version, record.reason)
         if candidate.decision.publish:
@@ -79,10 +81,9 @@ class Publisher:
 
     def _withdraw(self, candidate: Candidate, report: TasteReport) -> TasteReport:
         """Take a model out of service that does worse than what serves without it."""
-        reason = "the model in service was withdrawn: it does worse on held-out feedback than what serves without it"
-        run = self._run(candidate.taste_id, "", reason)
+        run = self._run(candidate.taste_id, "", _WITHDRAWN)
         refused = _persistently(lambda: self._workshop.store.models.withdraw(run))
-        return report if refused else replace(report, outcome=Outcome.WITHDRAWN, reason=f"{report.reason}; {reason}")
+        return report if refused else _withdrawn(report)
 
     def _export(self, candidate: Candidate, fitted: FittedModel, label_count: int) -> tuple[ModelRecord, bytes]:
         catalog, profile = self._workshop.catalog, self._labels.profile
@@ -158,6 +159,10 @@ def report_on(labels: Labels, candidate: Candidate) -> TasteReport:
         serving=_figures(candidate.serving),
         ranking=_figures(candidate.ranking),
     )
+
+
+def _withdrawn(report: TasteReport) -> TasteReport:
+    return replace(report, outcome=Outcome.WITHDRAWN, reason=f"{report.reason}; {_WITHDRAWN}")
 
 
 def _figures(judged: Judged | None) -> Figures:

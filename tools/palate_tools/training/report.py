@@ -14,7 +14,7 @@ class Outcome(enum.StrEnum):
     KEPT_OUT = "kept out"
     WITHDRAWN = "withdrawn"
     FAILED = "failed"
-    COMMON = "common model"
+    COMMON = "left to the common model"
     LOCKED_OUT = "locked out"
 
 
@@ -38,7 +38,7 @@ class TasteReport:
         likes: The taste's standing likes.
         dislikes: The taste's standing dislikes.
         recipe: The recipe that was chosen, or empty.
-        version: The model's version, or empty.
+        version: The model's version; empty where none was made, and of a dry run.
         model: The new model's figures.
         serving: Those of the model in service.
         ranking: Those of plain ranking.

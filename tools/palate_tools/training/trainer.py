@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from palate.errors import NotFound, StoreUnavailable
 from palate.store.model_contract import ModelStore
+from palate.suggestion import suggestion
 from palate_strategies.recipes.threads import single_threaded
 
+from palate_tools.tables import counted
 from palate_tools.training.examination import Candidate, Examination, InService, TrainingFailed
 from palate_tools.training.labels import Labels, read_profile
 from palate_tools.training.publishing import Publisher
@@ -51,7 +53,7 @@ def train_listener(
     profile, header = stored
     for taste_id in tastes:
         if taste_id not in profile.tastes:
-            raise NotFound("taste", taste_id)
+            raise NotFound("taste", taste_id, f"is none of {user_id}'s{suggestion(taste_id, profile.tastes)}")
     labels = Labels.of(profile, workshop.catalog, workshop.config.max_labels)
     training = _Training(workshop, labels, Publisher(workshop, labels, header, started_at, dry_run=dry_run))
     try:
@@ -98,8 +100,8 @@ class _Training:
         likes, dislikes = int(self._labels.liked[known].sum()), int((~self._labels.liked[known]).sum())
         if likes + dislikes < config.min_labels or min(likes, dislikes) < config.min_of_each:
             return (
-                f"{likes} likes and {dislikes} dislikes of tracks in the catalog; training begins at "
-                f"{config.min_labels} together, {config.min_of_each} of each"
+                f"{counted(likes, 'like')} and {counted(dislikes, 'dislike')} of tracks in the catalog; training "
+                f"begins at {config.min_labels} together, {config.min_of_each} of each"
             )
         if not self._workshop.eligible(self._labels.profile):
             return f"confidence {self._labels.profile.confidence:.2f}; no recipe's stage admits the profile yet"
@@ -111,8 +113,8 @@ class _Training:
         likes, dislikes = int(self._labels.liked[known].sum()), int((~self._labels.liked[known]).sum())
         if likes < config.taste_min_likes or dislikes < config.taste_min_dislikes:
             reason = (
-                f"{likes} likes and {dislikes} dislikes; a model of its own begins at {config.taste_min_likes} and "
-                f"{config.taste_min_dislikes}, until then the common model serves"
+                f"a taste's own model begins at {counted(config.taste_min_likes, 'like')} and "
+                f"{counted(config.taste_min_dislikes, 'dislike')}; until then the common model or ranking serves it"
             )
             return self.report(taste_id, Outcome.LOCKED_OUT, reason)
         if examination.agrees(taste_id, common):
