@@ -39,7 +39,10 @@ class Trainer:
     def obstacle(self) -> str:
         """What has to be done before anything can be trained from here; empty when nothing."""
         if not all(find_spec(library) for library in _LIBRARIES):
-            return "training needs more libraries than the console: pip install 'palate[train]', then begin again"
+            return (
+                "training needs more libraries than the console: pip install 'palate[train]', or in a clone "
+                "pip install -e '.[train]', then begin again"
+            )
         folder = self._config.data_dir
         if not self._config.store.url and not (folder / "palate.db").exists():
             return (
