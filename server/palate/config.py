@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from palate.errors import ConfigError
-from palate.suggestion import suggestion
+from palate.suggestion import nearest, suggestion
 
 __all__ = [
     "AuthConfig",
@@ -88,7 +88,8 @@ class CatalogConfig(_Table):
     """Table ``[catalog]``."""
 
     path: Path | None = None
-    """The catalog file; ``catalog.arrow`` in the data folder when not set."""
+    """The catalog file; when not set ``catalog.arrow`` in the data folder, which `palate serve` replaces by the bundled
+    catalog where it does not exist."""
 
 
 class StoreConfig(_Table):
@@ -290,8 +291,9 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
         if variable.startswith(_PREFIX) and not _is_service_link(variable, value):
             section = variable.removeprefix(_PREFIX).split("__")[0].lower()
             if section not in Config.model_fields:
-                valid = [f"{_PREFIX}{name.upper()}" for name in Config.model_fields]
-                raise ConfigError(f"environment variable {variable}: unknown{suggestion(variable, valid)}")
+                near = nearest(section, Config.model_fields)
+                hint = f"did you mean {_PREFIX}{near.upper()}?" if near else "docs/configuration.md lists every key"
+                raise ConfigError(f"environment variable {variable}: unknown; {hint}")
 
 
 def _is_service_link(variable: str, value: str) -> bool:
@@ -311,8 +313,9 @@ def _describe(error: ValidationError | SettingsError, path: Path | None, file: d
         written = details["loc"][:-1] if details["type"] == "missing" else details["loc"]
         where = f"{path}: {key}" if _stands_in(file, written) else f"{_PREFIX}{'__'.join(location).upper()}"
         if details["type"] == "extra_forbidden":
-            valid = [".".join([*location[:-1], name]) for name in _keys(location[:-1])]
-            lines.append(f"{where}: unknown key{suggestion(key, valid)}")
+            *table, name = location
+            before = "".join(f"{part}." for part in table)
+            lines.append(f"{where}: unknown key{suggestion(name, _keys(table), before=before)}")
         elif details["type"] == "missing":
             lines.append(f"{where}: is required beside its neighbours")
         elif details["type"] == "value_error":

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 DEFAULTS = {
     "server.tls_certificate": "none",
     "server.tls_key": "none",
-    "catalog.path": "`DATA_DIR/catalog.arrow`",
+    "catalog.path": "`DATA_DIR/catalog.arrow`, or the bundled one",
     "store.url": "`sqlite:///DATA_DIR/palate.db`",
 }
 """Those that the guide says in words."""
@@ -48,6 +48,7 @@ def test_the_environment_outranks_the_file_and_flags_outrank_both(
     ("text", "expected"),
     [
         ("[server]\nprot = 1", "server.prot: unknown key; did you mean server.port?"),
+        ("[server]\nxyz = 1", "server.xyz: unknown key; valid are server.drain_seconds, server.host, "),
         ("[sever]\nport = 1", "sever: unknown key; did you mean server?"),
         ("[server]\nport = 'many'", "server.port: Input should be a valid integer"),
         ("[ladder.ranking]\nmin_interactions = 3", "ladder.ranking.min_confidence: is required"),
@@ -85,6 +86,7 @@ def test_the_database_url_is_not_shown_by_a_configuration() -> None:
     [
         ("PALATE_SERVER__PROT", "1", "PALATE_SERVER__PROT: unknown key; did you mean server.port?"),
         ("PALATE_SEVER__PORT", "1", "PALATE_SEVER__PORT: unknown; did you mean PALATE_SERVER?"),
+        ("PALATE_FOO", "1", "PALATE_FOO: unknown; docs/configuration.md lists every key"),
         ("PALATE_SERVER__PORT", "many", "PALATE_SERVER__PORT: Input should be a valid integer"),
         ("PALATE_AUTH__TOKENS", "x", "lists and tables are written as JSON"),
     ],

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from click.testing import CliRunner
 from palate_tools.cli import main
 
@@ -22,9 +23,16 @@ def test_help_lists_commands_without_importing_them() -> None:
     assert "[]\n" == result.stdout
 
 
-def test_unknown_command_is_refused() -> None:
-    """A command that does not exist is a usage error."""
-    result = CliRunner().invoke(main, ["catalogue"])
-
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("recomend", "Error: there is no command 'recomend'; did you mean recommend?"),
+        ("catalogue", "Error: there is no command 'catalogue'; did you mean catalog?"),
+        ("xyz", "Error: there is no command 'xyz'; valid are bench, catalog, "),
+    ],
+)
+def test_an_unknown_command_is_refused_with_the_nearest_one(name: str, sentence: str) -> None:
+    """Where none is near, all are named."""
+    result = CliRunner().invoke(main, [name])
     assert 2 == result.exit_code
-    assert "No such command" in result.stderr
+    assert sentence in result.stderr

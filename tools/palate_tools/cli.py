@@ -1,11 +1,13 @@
 """The root of the `palate` command line: names its commands and imports each only when it is used."""
 
+import os
 import pkgutil
 from typing import Any, Final, NamedTuple
 
 import click
 from palate import __version__
 from palate.errors import PalateError
+from palate.suggestion import suggestion
 
 __all__ = ["main"]
 
@@ -57,8 +59,17 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in _COMMANDS:
             return None
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC reads it when imported; what fails is said without it
         command: click.Command = pkgutil.resolve_name(_COMMANDS[cmd_name].target)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"there is no command {name!r}{suggestion(name, _COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         with formatter.section("Commands"):

@@ -1,6 +1,7 @@
 """What all commands share that talk to a server: the options that name it, `--json`, and errors in one sentence."""
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,21 @@ _NOT_FOUND: Final = {
     "genre_cluster": "there is no genre cluster {name!r}; `palate clusters` lists those that there are",
     "model": "{said}; `palate models list` lists those that there are",
 }
+_UNREACHED: Final = {
+    "WRONG_VERSION_NUMBER": "the server at {server} does not encrypt; leave --tls and --tls-ca out",
+    "handshake failed": (
+        "the server at {server} encrypts, but with a certificate that nobody known here vouches for; "
+        "name who does with --tls-ca FILE"
+    ),
+    "Hostname Verification": (
+        "the certificate of the server at {server} is for another name; give that one with --server HOST:PORT"
+    ),
+    "last error: .*Socket closed": (
+        "what listens at {server} hangs up; where it is a palate server that encrypts, add --tls, or --tls-ca FILE"
+    ),
+}
+"""What to say of a server that was not reached, by what is found in what gRPC says of it."""
+
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, one message a line.")
@@ -111,6 +127,9 @@ def reaching(command: Callable[..., None]) -> Callable[..., None]:
 def advice(error: CallFailed, server: str) -> str:
     """Say what happened and what a person at a terminal can do about it."""
     if isinstance(error, Unreachable):
+        for sign, sentence in _UNREACHED.items():
+            if re.search(sign, str(error)):
+                return sentence.format(server=server)
         return (
             f"no palate server answers at {server}; start one with `palate serve`, "
             "or name another with --server HOST:PORT, and --tls if it encrypts"

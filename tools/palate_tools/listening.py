@@ -231,8 +231,16 @@ def _show_slate(session: Session, first: int, slate: recommendation_pb2.Recommen
         f"strategy {_strategies(slate.strategy, slate.items)} · profile revision {slate.profile_revision}"
         f" · catalog {slate.catalog_version} · recommendation {slate.recommendation_id}",
     )
+    _show_models(session, slate.items)
     if slate.next_page_token:
         print_line(session.console, f"for more: --pages 2, or --page-token {slate.next_page_token}")
+
+
+def _show_models(session: Session, items: Iterable[recommendation_pb2.RecommendedItem]) -> None:
+    """Name the models that scored a slate, as `palate models` lists them; nothing where no model had a part."""
+    used = dict.fromkeys(f"{item.taste_id} {item.model_version}" for item in items if item.model_version)
+    if used:
+        print_line(session.console, f"models: {', '.join(used)}")
 
 
 def _why(item: recommendation_pb2.RecommendedItem) -> str:

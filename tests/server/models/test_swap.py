@@ -1,5 +1,6 @@
 """Models that are swapped while listeners are served."""
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +20,10 @@ from palate.store import open_store
 from palate.store.contract import Store
 from palate.store.model_contract import ModelState
 from palate.testing.models import make_record, make_run
+from palate_tools.listening import recommend
 from palate_tools.models import models
 
+DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 MODEL_COUNTERS = ("palate_model_sessions_loaded_total", "palate_models_broken_total", "palate_model_swaps_total")
 Make = Callable[..., bytes]
 Publish = Callable[..., None]
@@ -110,6 +113,17 @@ def test_slates_of_different_models_have_different_names(
     assert 3 == len(set(names))
 
 
+def test_a_slate_on_the_terminal_names_the_models_that_scored_it(
+    client: Client, tastes: Sequence[str], publish: Publish
+) -> None:
+    """As `palate models` lists them; without models there is no such line."""
+    command = ["--user", "ana", "--page-size", "20", "--server", client.address]
+    assert "models:" not in CliRunner().invoke(recommend, command).stdout
+    publish("v1", tastes[0])
+    lines = CliRunner().invoke(recommend, command).stdout.splitlines()
+    assert [f"models: {tastes[0]} v1"] == [line for line in lines if line.startswith("models: ")]
+
+
 def test_a_broken_model_changes_no_answer(
     client: Client, tastes: Sequence[str], publish: Publish, store: Store
 ) -> None:
@@ -148,8 +162,19 @@ def test_swaps_and_broken_models_are_in_metrics_and_listing(
     client.recommend("ana")
     assert (1, 1, 2) == tuple(scrape()[name,] for name in MODEL_COUNTERS)
     _reason_once_broken(store, "v2")
+    assert 1 == _count_broken(tmp_path)
     listed = CliRunner().invoke(models, ["list", "--server", client.address]).stdout.splitlines()
     assert [("v2", True), ("v1", False)] == [(line.split()[0], "broken" in line) for line in listed[1:]]
+    publish("v3", tastes[0])
+    assert 0 == _count_broken(tmp_path)
+
+
+def _count_broken(folder: Path) -> int:
+    """Return what the query of docs/metrics.md says."""
+    [query] = re.findall(r"```sql\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    with closing(sqlite3.connect(folder / "palate.db")) as database:
+        [(count,)] = database.execute(query)
+    return int(count)
 
 
 def _reason_once_broken(store: Store, version: str) -> str:

@@ -110,6 +110,8 @@ def test_the_table_has_every_algorithm_and_says_where_a_strategy_declined(folder
     for name in ALGORITHMS:
         assert f"\n{name}  " in printed
     own = shown.filter(pc.equal(shown["algorithm"], "neural"))["strategy"]
+    assert f"Intervals over so few listeners ({LISTENERS}) say little" in printed
+    assert f"by kind of listener ({LISTENERS} separated):" in printed
     assert f"neural chose {pc.mean(pc.equal(own, 'neural')).as_py():.0%} of its tracks" in printed
 
 
@@ -149,6 +151,32 @@ def test_what_does_not_exist_is_named_before_anything_is_played(
     assert 2 == result.exit_code
     assert sentence in result.output
     assert not (tmp_path / "out" / "measures.parquet").exists()
+
+
+def test_a_wrong_name_is_said_though_the_folder_holds_something_else(tmp_path: Path) -> None:
+    """What was mistyped comes first; the folder would have to be looked at in any case."""
+    (tmp_path / "diary.txt").write_text("dear diary", encoding="utf-8")
+    for options, sentence in {
+        ("--strategy", "rankin"): "did you mean ranking?",
+        ("--baseline", "rando"): "did you mean random?",
+        ("--strategy", "ranking"): "there is no manifest.json in it",
+    }.items():
+        assert sentence in run(tmp_path, *options).output
+
+
+def test_a_strategy_that_has_nothing_to_show_to_a_listener_who_named_nothing_is_compared_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """What this listener would have named is kept for the end; ranking knows no taste of theirs, and shows nothing."""
+    options = ["--strategy", "ranking", "--kind", "one-taste", "--seed", "7", "--listeners", "1", "--turns", "2"]
+    result = CliRunner().invoke(
+        main, ["compare", "--out", str(tmp_path / "out"), *options, "--baseline", "random", "--jobs", "1"]
+    )
+    assert 0 == result.exit_code, result.output
+    line = next(line for line in result.stdout.splitlines() if line.startswith("ranking "))
+    assert ["ranking", "-", "-"] == line.split()[:3]
+    shown = pq.read_table(tmp_path / "out" / "shown.parquet")
+    assert {"palate", "random", "oracle"} == {*shown["algorithm"].to_pylist()}
 
 
 @pytest.fixture(scope="module")

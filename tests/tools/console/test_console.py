@@ -1,6 +1,7 @@
 """What the console shows and does, on a screen of its own, against a real server."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from palate_tools.console.screens.listening import ListeningScreen
 from palate_tools.console.screens.search import SearchScreen
 from palate_tools.simulation.tracks import TrackTable
 from textual.binding import Binding
+from textual.widgets._footer import FooterKey
 
 Tell = Callable[..., None]
 
@@ -69,12 +71,14 @@ def test_verdicts_are_undone_one_by_one(tell: Tell, client: Client) -> None:
 
 
 def test_the_slate_goes_on_and_begins_again(tell: Tell) -> None:
-    """The next page has other tracks; again, what was liked is gone."""
+    """The next page has other tracks and is numbered on; again, what was liked is gone."""
 
     async def story(screen: Any) -> None:
         shown = [line.track.track_id for line in screen.tracks.lines]
-        await screen.press("n")
-        await screen.see("page 2")
+        for page in (2, 3):
+            await screen.press("n")
+            await screen.see(f"page {page}")
+            assert [*range(10 * page - 9, 10 * page + 1)] == [line.number for line in screen.tracks.lines]
         assert set() == {line.track.track_id for line in screen.tracks.lines} & set(shown)
         await screen.press("l", "r")
         await screen.see("slate · fallback · revision 1")
@@ -158,6 +162,62 @@ def test_forty_columns_show_one_pane_at_a_time(tell: Tell, client: Client) -> No
         await screen.see("title, artists, taste, score", "♥ 1")
 
     tell("ida", story, size=(40, 20))
+
+
+@pytest.mark.parametrize(
+    ("columns", "keys"),
+    [(120, "? l d u r n / s t q m w b"), (80, "? l d u r n / s t q"), (60, "? l d u r n /"), (40, "? p l d u")],
+)
+def test_the_footer_names_the_keys_for_which_there_is_room(tell: Tell, columns: int, keys: str) -> None:
+    """All of them on a wide terminal, and none is cut anywhere."""
+
+    async def story(screen: Any) -> None:
+        def shown() -> list[FooterKey]:
+            return list(screen.app.screen.query(FooterKey))
+
+        await screen.see("pia · cold start")
+        await screen.until(lambda: keys.split() == [key.key_display for key in shown()] and shown()[-1].region, keys)
+        assert max(key.region.right for key in shown()) <= columns
+
+    tell("pia", story, size=(columns, 24))
+
+
+def test_the_footer_follows_the_width(tell: Tell) -> None:
+    """A terminal that is made wider shows more keys."""
+
+    async def story(screen: Any) -> None:
+        await screen.see("qin · cold start")
+        await screen.pilot.resize_terminal(120, 24)
+        await screen.until(lambda: 13 == len(screen.app.screen.query(FooterKey)))
+
+    tell("qin", story, size=(60, 24))
+
+
+def test_notifications_leave_the_reason_and_the_slate_to_be_read(tell: Tell) -> None:
+    """They begin in the line at the top."""
+
+    async def story(screen: Any) -> None:
+        await screen.press("u")
+        await screen.until(lambda: screen.app.screen.query("Toast"))
+        [toast] = screen.app.screen.query("Toast")
+        await screen.until(lambda: toast.region.height)
+        assert (0, 1) == (toast.region.y, toast.region.height)
+        assert toast.region.bottom <= screen.tracks.region.y < screen.app.screen.query_one("#reason").region.y
+
+    tell("rob", story)
+
+
+def test_no_line_of_a_narrow_terminal_ends_with_a_dot_that_nothing_follows(tell: Tell) -> None:
+    """What is cut off before anything of it is seen takes its dot with it."""
+
+    async def story(screen: Any) -> None:
+        await screen.see("sue · cold start")
+        for key in ("down",) * 9:
+            lines = [line.rstrip(" │─╮╯") for line in screen.text.splitlines()]
+            assert [] == [line for line in lines if re.search(r"·\s*\S?…?(\s+\d\.\d+)?$", line)]
+            await screen.press(key)
+
+    tell("sue", story, size=(40, 20))
 
 
 def test_a_screen_that_changes_its_size_is_drawn_anew(tell: Tell) -> None:

@@ -13,11 +13,13 @@ from palate_tools.cli import main
 from palate_tools.comparison.baselines import History, ItemSpace, MergedCentroid, PerTaste
 from palate_tools.comparison.metrics import intra_list_diversity
 from palate_tools.comparison.protocol import DEPTH, World, make_world
+from palate_tools.sceptic import commands
 from palate_tools.sceptic.active import ActiveTastes
 from palate_tools.sceptic.cases import Case, judge, make_cases
 from palate_tools.sceptic.effects import slope
 from palate_tools.sceptic.evidence import make_populations
 from palate_tools.sceptic.lists import draw_up, draw_up_diverse
+from palate_tools.sceptic.verdict import Verdict
 from palate_tools.simulation.kinds import load_kinds
 
 KINDS = load_kinds()
@@ -33,6 +35,18 @@ def world(catalog: Catalog) -> World:
 def separated(world: World) -> list[Case]:
     """Return ten listeners of three separate tastes."""
     return make_cases({"separated": KINDS["separated"]}, 10, 0, world)
+
+
+def test_the_verdicts_are_counted_and_few_listeners_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line is the count; below 24 listeners it says how little that is worth."""
+    found = [Verdict(1, "Is it so?", "It is.", passed=True), Verdict(2, "And so?", "It is.", passed=False)]
+    monkeypatch.setattr(commands, "run_tests", lambda *_: found)
+    few, enough = (CliRunner().invoke(main, ["sceptic", "--listeners", count]) for count in ("23", "24"))
+    assert (1, 1) == (few.exit_code, enough.exit_code)
+    assert "1 of 2 hold" == enough.stdout.splitlines()[-1]
+    assert ["1 of 2 hold", "Intervals over so few listeners (23) say little"] == [
+        line.partition(":")[0] for line in few.stdout.splitlines()[-2:]
+    ]
 
 
 @pytest.fixture(scope="module")

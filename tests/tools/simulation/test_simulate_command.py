@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner, Result
@@ -141,8 +142,27 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     """And exit code 1."""
     result = run("localhost:1", tmp_path / "out")
     assert 1 == result.exit_code
-    assert "no palate server answers at localhost:1" in result.output
+    assert result.output.startswith("Error: no palate server answers at localhost:1")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_stops_says_that_it_goes_on_only_from_what_is_written(
+    catalog_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first batch there is nothing to go on from."""
+    write = ResultFolder.write
+    with process(catalog_path, tmp_path / "data") as (address, server):
+
+        def write_and_kill(folder: ResultFolder, first: int, table: pa.Table) -> None:
+            write(folder, first, table)
+            server.kill()
+
+        monkeypatch.setattr(ResultFolder, "write", write_and_kill)
+        stopped = run(address, tmp_path / "out")
+    assert 1 == stopped.exit_code
+    assert f"stopped; the same command goes on from what is in {tmp_path / 'out'}" in stopped.output
+    (tmp_path / "out" / "listeners-000000.parquet").unlink()
+    assert run("localhost:1", tmp_path / "out").output.startswith("Error: no palate server answers")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from palate_tools.catalog.bundled import bundled_catalog
-from palate_tools.comparison.compare import Watcher, baseline_names, compare
+from palate_tools.comparison.compare import Watcher, baseline_names, compare, strategy_names
 from palate_tools.comparison.presenting import print_comparison
 from palate_tools.comparison.protocol import Course
 from palate_tools.simulation.commands import choose_kinds, kind_options
@@ -62,12 +62,13 @@ def compare_command(
     if jobs == 0:
         raise click.UsageError("--jobs must not be 0; write 1 for one process, -1 for all processors")
     set_up_logs(LogConfig(level="error"))
+    played = strategy_names(strategies)
     course, results = _course(**options), ResultFolder(out)
     with tempfile.TemporaryDirectory(prefix="palate-compare-") as name, _progress() as watch:
         path = catalog or bundled_catalog(Path(name))
         chosen = baseline_names(path, baselines)
-        results.claim(_manifest(course, path, [*strategies, *chosen]))
-        found = compare(course, path, Path(name), strategies, chosen, jobs, watch)
+        results.claim(_manifest(course, path, [*played, *chosen]))
+        found = compare(course, path, Path(name), played, chosen, jobs, watch)
     results.store("measures.parquet", found.measures)
     results.store("shown.parquet", found.shown)
     console = open_console()

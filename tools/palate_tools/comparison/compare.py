@@ -8,6 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 from palate.catalog.snapshot import Catalog
+from palate.strategy.registry import installed
 from palate.suggestion import suggestion
 
 from palate_tools.comparison.baselines import make_baselines
@@ -16,7 +17,7 @@ from palate_tools.comparison.measures import Measure, measure
 from palate_tools.comparison.protocol import Course, Play, Subject, World, make_world
 from palate_tools.comparison.served import ComparisonFailed, play_strategy
 
-__all__ = ["PALATE", "Comparison", "Watcher", "baseline_names", "compare"]
+__all__ = ["PALATE", "Comparison", "Watcher", "baseline_names", "compare", "strategy_names"]
 
 PALATE: Final = "palate"
 """The name of palate as it is: every listener on the rung of the ladder that their profile has reached."""
@@ -54,6 +55,19 @@ def baseline_names(catalog: Path, names: Sequence[str]) -> list[str]:
     return [*(name for name in known[:-1] if name in (names or known)), ORACLE]
 
 
+def strategy_names(names: Sequence[str]) -> list[str]:
+    """Return names of strategies, each once.
+
+    Raises:
+        ComparisonFailed: When no strategy of a name is installed.
+    """
+    known = [entry_point.name for entry_point in installed()]
+    for name in names:
+        if name not in known:
+            raise ComparisonFailed(f"there is no strategy {name!r}{suggestion(name, known)}")
+    return list(dict.fromkeys(names))
+
+
 def compare(
     course: Course,
     catalog: Path,
@@ -69,13 +83,13 @@ def compare(
         course: How the comparison goes.
         catalog: The catalog file.
         folder: An empty folder, where servers keep their state.
-        strategies: Strategies to ask for, beside palate's own choice.
+        strategies: What `strategy_names` returned: those to ask for, beside palate's own choice.
         baselines: What `baseline_names` returned.
         jobs: How many processes play baselines; -1 for as many as there are processors.
         watch: Told about the progress.
 
     Raises:
-        ComparisonFailed: When there is no such strategy, or a training fails.
+        ComparisonFailed: When a training fails.
         ConfigError: When the catalog has too few clusters for a kind of listener.
     """
     with Catalog.open(catalog) as opened:

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import bootstrap
 
-__all__ = ["Interval", "mean_interval", "paired_difference", "paired_ratio"]
+__all__ = ["Interval", "caveat", "mean_interval", "paired_difference", "paired_ratio"]
 
 _RESAMPLES: Final = 2_000
+_ENOUGH: Final = 24
+"""Listeners from which intervals say something; the figures in the guides are of as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,13 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def caveat(listeners: int) -> str:
+    """Say how little intervals over a few listeners are worth; empty where they are worth something."""
+    if listeners >= _ENOUGH:
+        return ""
+    return f"Intervals over so few listeners ({listeners}) say little: take {_ENOUGH} or more with --listeners."
 
 
 def mean_interval(values: ArrayLike, seed: int, confidence: float = 0.95) -> Interval:

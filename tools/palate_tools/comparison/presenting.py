@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from palate_tools.comparison.compare import PALATE, Comparison
-from palate_tools.comparison.intervals import Interval, mean_interval, paired_difference
+from palate_tools.comparison.intervals import Interval, caveat, mean_interval, paired_difference
 from palate_tools.tables import Column, print_line, print_rows
 
 __all__ = ["by_listener", "print_comparison"]
@@ -63,13 +63,17 @@ def print_comparison(console: Console, comparison: Comparison, seed: int) -> Non
     measures = comparison.measures
     print_rows(console, _COLUMNS, _rows(comparison, seed))
     print_line(console, "")
+    if few := caveat(pc.count_distinct(measures["listener"]).as_py()):
+        print_line(console, few)
     kinds = sorted(pc.unique(measures["kind"]).to_pylist())
-    print_line(console, "Share of what was shown that is liked, by kind of listener:")
+    print_line(console, f"Share of what was shown that is liked, by kind of listener ({_sizes(measures, kinds)}):")
     print_rows(
         console, [Column("algorithm"), *(Column(kind, number=True) for kind in kinds)], _by_kind(measures, kinds)
     )
+    print_line(console, "")
     for line in _declined(comparison.shown):
         print_line(console, line)
+    print_line(console, "docs/comparison.md says what each column is.")
 
 
 def _rows(comparison: Comparison, seed: int) -> list[list[str]]:
@@ -81,11 +85,11 @@ def _rows(comparison: Comparison, seed: int) -> list[list[str]]:
             _percent(mean_interval(liked[name], seed)),
             "" if name == PALATE else _percent(paired_difference(liked[PALATE], liked[name], seed), signed=True),
             f"{figures['regret'][name].mean():.1f}",
-            *(f"{np.nanmean(figures[metric][name]):.3f}" for metric in ("ndcg", "recall", "worst_taste_recall")),
+            *(_mean(figures[metric][name], 3) for metric in ("ndcg", "recall", "worst_taste_recall")),
             f"{figures['tastes_starved'][name].mean():.2f}",
             f"{np.median(figures['labels_until_useful'][name]):.0f}",
-            f"{np.nanmean(figures['diversity'][name]):.2f}",
-            f"{np.nanmean(figures['novelty'][name]):.1f}",
+            _mean(figures["diversity"][name], 2),
+            _mean(figures["novelty"][name], 1),
             f"{_coverage(comparison, name):.0%}",
         ]
         for name in liked
@@ -98,9 +102,17 @@ def _coverage(comparison: Comparison, name: str) -> float:
     return float(pc.count_distinct(own["track_id"]).as_py() / comparison.tracks)
 
 
+def _sizes(measures: pa.Table, kinds: Sequence[str]) -> str:
+    """Say how many listeners there are of each kind."""
+    return ", ".join(
+        f"{pc.count_distinct(measures.filter(pc.equal(measures['kind'], kind))['listener']).as_py()} {kind}"
+        for kind in kinds
+    )
+
+
 def _by_kind(measures: pa.Table, kinds: Sequence[str]) -> list[list[str]]:
     parts = {kind: by_listener(measures.filter(pc.equal(measures["kind"], kind)), _COMPARED) for kind in kinds}
-    return [[name, *(f"{parts[kind][name].mean():.1%}" for kind in kinds)] for name in parts[kinds[0]]]
+    return [[name, *(_mean(100 * parts[kind][name], 1, " %") for kind in kinds)] for name in parts[kinds[0]]]
 
 
 def _declined(shown: pa.Table) -> list[str]:
@@ -114,7 +126,15 @@ def _declined(shown: pa.Table) -> list[str]:
     return lines
 
 
+def _mean(values: NDArray[np.float64], digits: int, unit: str = "") -> str:
+    """Return the mean of what is known; a dash where nothing is, as of somebody who was shown nothing."""
+    known = values[~np.isnan(values)]
+    return f"{known.mean():.{digits}f}{unit}" if len(known) else "-"
+
+
 def _percent(interval: Interval, *, signed: bool = False) -> str:
+    if np.isnan(interval.value):
+        return "-"
     sign = "+" if signed else ""
     value, low, high = (100 * figure for figure in (interval.value, interval.low, interval.high))
     return f"{value:{sign}.1f} % [{low:{sign}.1f}, {high:{sign}.1f}]"

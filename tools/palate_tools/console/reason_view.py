@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from palate_tools.console.session import Pick
-from palate_tools.console.words import EXPLORED, meter, stage_name
+from palate_tools.console.words import EXPLORED, fitting, meter, stage_name
 from palate_tools.picking import title_line
 from palate_tools.tables import printable
 
@@ -20,12 +20,10 @@ _LEAST: Final = 0.0005
 _GENRES: Final = 3
 
 
-def reason_title(pick: Pick) -> Text:
-    """Name the track, with its first genres."""
-    genres = ", ".join(pick.track.genres[:_GENRES])
-    return Text.assemble(
-        "why · ", printable(title_line(pick.track)), (f" · {printable(genres)}" if genres else "", "not bold")
-    )
+def reason_title(pick: Pick, cells: int) -> Text:
+    """Name the track, with its first genres where there is room for them."""
+    genres = printable(", ".join(pick.track.genres[:_GENRES]))
+    return Text(fitting(["why", printable(title_line(pick.track)), *filter(None, [genres])], cells))
 
 
 def reason_view(pick: Pick) -> RenderableType:

@@ -43,11 +43,13 @@ class Slate:
         picks: The tracks, in the order to show them.
         answer: The response that they came with.
         page: 1 for the first page.
+        first: The number of the first track; pages are numbered on.
     """
 
     picks: tuple[Pick, ...]
     answer: recommendation_pb2.RecommendResponse
     page: int
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ class Session:
             self._tracks.clear()
             self._catalog_version = answer.catalog_version
         picks = tuple(Pick(self._track(item.track_id), item) for item in answer.items)
-        return Slate(picks, answer, after.page + 1 if after and token else 1)
+        if after is None or not token:
+            return Slate(picks, answer, page=1)
+        return Slate(picks, answer, after.page + 1, after.first + len(after.picks))
 
     def judge(self, track: catalog_pb2.Track, verdict: Verdict, recommendation_id: str = "") -> None:
         """Record a verdict; it takes the place of an earlier one on the same track."""

@@ -6,13 +6,14 @@ from enum import Enum, auto
 from typing import Final
 
 from palate.v1 import catalog_pb2
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
+from rich.styled import Styled
 from rich.table import Table
 from rich.text import Text
 
 from palate_tools.console.session import Pick, Verdict
-from palate_tools.console.words import EXPLORED, MARKS, stage_name, taste_name
+from palate_tools.console.words import EXPLORED, MARKS, fitting, stage_name, taste_name
 from palate_tools.picking import artists
 from palate_tools.tables import printable
 
@@ -53,6 +54,16 @@ class Line:
     renewed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Texts in one line, as many as there is room for."""
+
+    parts: tuple[str, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(fitting(self.parts, options.max_width), no_wrap=True, overflow="ellipsis")
+
+
 def layout_of(width: int, height: int) -> Layout:
     """Return the layout for a list of some cells."""
     if width < _NARROW:
@@ -74,18 +85,19 @@ def track_view(line: Line, layout: Layout, clusters: Mapping[str, catalog_pb2.Ge
     title, names = printable(line.track.title), printable(artists(line.track))
     taste = taste_name(_taste_id(line), clusters)
     if layout is Layout.NARROW:
-        return Group(_narrow(line, title), _below(f"{names} · {taste}", _score(line)))
+        return Group(_narrow(line, title), _below(_Fitting((names, taste)), _score(line)))
     grid = _grid()
     grid.add_row(_signs(line), str(line.number), Text(title, style="bold"), Text(names), Text(taste), _score(line))
     if layout is Layout.ROOMY and line.pick:
-        return Group(grid, _below(printable(line.pick.item.reason.sentence), _source(line.pick, renewed=line.renewed)))
+        sentence = Text(printable(line.pick.item.reason.sentence))
+        return Group(grid, _below(sentence, _source(line.pick, renewed=line.renewed)))
     return grid
 
 
 def _grid() -> Table:
     grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
     grid.add_column(width=2, no_wrap=True)
-    grid.add_column(width=2, justify="right", no_wrap=True)
+    grid.add_column(min_width=2, justify="right", no_wrap=True)
     for ratio in (5, 4, 3):
         grid.add_column(ratio=ratio, no_wrap=True, overflow="ellipsis")
     grid.add_column(width=6, justify="right", no_wrap=True)
@@ -95,17 +107,17 @@ def _grid() -> Table:
 def _narrow(line: Line, title: str) -> Table:
     grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
     grid.add_column(width=2, no_wrap=True)
-    grid.add_column(width=2, justify="right", no_wrap=True)
+    grid.add_column(min_width=2, justify="right", no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_row(_signs(line), str(line.number), Text(title, style="bold"))
     return grid
 
 
-def _below(text: str, right: Text) -> RenderableType:
+def _below(left: RenderableType, right: Text) -> RenderableType:
     grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_column(no_wrap=True, justify="right")
-    grid.add_row(Text(text, style="dim"), right)
+    grid.add_row(Styled(left, "dim"), right)
     return Padding(grid, (0, 0, 0, _INDENT))
 
 

@@ -1,14 +1,16 @@
-"""The panes of the console: a list of tracks, the profile, and the reason."""
+"""The parts of the console: a list of tracks, the profile, and the line of keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from palate.v1 import catalog_pb2, profile_pb2, strategy_pb2
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import OptionList, Static
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets._footer import FooterKey
 from textual.widgets.option_list import Option
 
 from palate_tools.console.profile_view import profile_view
@@ -101,3 +103,17 @@ class ProfilePane(VerticalScroll):
     def _draw(self) -> None:
         width = self.scrollable_content_region.width
         self.query_one(Static).update(profile_view(self._profile, self._before, self._ladder, width))
+
+
+class KeyLine(Footer):
+    """Names the keys, as many as there is room for; none is cut."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the keys from the left."""
+        room = self.app.size.width
+        for key in super().compose():
+            room -= cell_len(f"{key.key_display} {key.description}") if isinstance(key, FooterKey) else 0
+            if room < 0:
+                return
+            yield key
+            room -= 1

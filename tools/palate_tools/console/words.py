@@ -1,16 +1,21 @@
 """The console's signs and short texts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from palate.v1 import catalog_pb2, profile_pb2
+from rich.cells import cell_len
 
 from palate_tools.console.session import DISLIKE, LIKE, Verdict
 
-__all__ = ["EXPLORED", "MARKS", "STATES", "meter", "stage_name", "taste_name"]
+__all__ = ["EXPLORED", "MARKS", "STATES", "fitting", "meter", "stage_name", "taste_name"]
 
 EXPLORED: Final = "✦"
 """Stands beside tracks that were drawn by chance."""
+
+_DOT: Final = " · "
+_LEGIBLE: Final = 4
+"""Cells of a text that has to be seen for it to say anything."""
 
 MARKS: Final[Mapping[Verdict | None, tuple[str, str]]] = {
     None: (" ", ""),
@@ -37,6 +42,18 @@ def meter(share: float, cells: int) -> tuple[str, str]:
     halves = round(share * 2 * cells)
     full = "━" * (halves // 2) + "╸" * (halves % 2)
     return full, "─" * (cells - len(full))
+
+
+def fitting(parts: Sequence[str], cells: int) -> str:
+    """Join texts by dots, without those at the end of which next to nothing would be seen in so many cells."""
+    joined = ""
+    for part in parts:
+        longer = f"{joined}{_DOT}{part}" if joined else part
+        hidden = cell_len(longer) - cells
+        if joined and hidden > 0 and cell_len(part) - hidden < _LEGIBLE:
+            break
+        joined = longer
+    return joined
 
 
 def stage_name(strategy: str) -> str:

@@ -11,6 +11,7 @@ from palate.logs import set_up_logs
 from rich.console import Console
 
 from palate_tools.catalog.bundled import bundled_catalog
+from palate_tools.comparison.intervals import caveat
 from palate_tools.sceptic.run import run_tests
 from palate_tools.sceptic.verdict import Verdict
 from palate_tools.tables import open_console, print_facts, print_line
@@ -44,6 +45,10 @@ def sceptic(listeners: int, seed: int, catalog: Path | None, *, as_json: bool) -
                 click.echo(json.dumps(asdict(verdict)))
             else:
                 _show(console, verdict)
+    if not as_json:
+        print_line(console, f"{sum(verdict.passed for verdict in verdicts)} of {len(verdicts)} hold", style="bold")
+        if few := caveat(listeners):
+            print_line(console, few)
     if not all(verdict.passed for verdict in verdicts):
         raise click.exceptions.Exit(1)
 

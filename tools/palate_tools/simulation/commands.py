@@ -103,7 +103,8 @@ def simulate_command(  # noqa: PLR0913 - an option each
                 simulate(clients, plan, folder, lambda count: progress.advance(task, count))
         except CallFailed:
             progress.stop()
-            click.echo(f"stopped; the same command goes on from what is in {out}", err=True)
+            if folder.begun:
+                click.echo(f"stopped; the same command goes on from what is in {out}", err=True)
             raise
     _show(summarize(folder.read()), out, as_json=as_json)
 

@@ -58,6 +58,11 @@ class ResultFolder:
             raise ConfigError(f"{path}: is no manifest of palate; name another folder")
         return manifest
 
+    @property
+    def begun(self) -> bool:
+        """Whether a batch was written."""
+        return any(self.path.glob(_name("*")))
+
     def has(self, first: int) -> bool:
         """Return whether the batch that begins with a listener was written."""
         return (self.path / _name(first)).exists()

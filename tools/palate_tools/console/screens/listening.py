@@ -39,10 +39,10 @@ class ListeningScreen(SlateScreen):
         Binding("slash", "search", "search", key_display="/", tooltip="search the catalog"),
         Binding("s", "simulate", "simulate", tooltip="let a simulated listener take over, or stop it"),
         Binding("t", "train", "train", tooltip="train this listener's models"),
-        Binding("m", "models", "models", show=False, tooltip="list the models, and roll back"),
-        Binding("w", "who", "who", show=False, tooltip="choose or make a listener"),
-        Binding("b", "brightness", "light or dark", show=False, tooltip="change between light and dark"),
-        Binding("q", "app.quit", "quit", show=False, tooltip="leave the console"),
+        Binding("q", "app.quit", "quit", tooltip="leave the console"),
+        Binding("m", "models", "models", tooltip="list the models, and roll back"),
+        Binding("w", "who", "who", tooltip="choose or make a listener"),
+        Binding("b", "brightness", "light/dark", tooltip="change between light and dark"),
     ]
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ class ListeningScreen(SlateScreen):
         line = self.tracks.current
         if line is None:
             return
-        if line.number < len(self.tracks.lines):
+        if line is not self.tracks.lines[-1]:
             self.tracks.action_cursor_down()
         await self.judge(line, verdict)
 
@@ -192,10 +192,10 @@ class ListeningScreen(SlateScreen):
 
     async def _hear(self, takeover: Takeover) -> None:
         """Let a simulated listener judge the slate, track by track."""
-        for line in list(self.tracks.lines):
+        for index, line in enumerate(list(self.tracks.lines)):
             if self._takeover is not takeover:
                 return
-            self.tracks.highlighted = line.number - 1
+            self.tracks.highlighted = index
             self.entitle(str(takeover))
             await asyncio.sleep(_PACE)
             if self._takeover is not takeover or not await self.judge(line, takeover.judge(line.track)):

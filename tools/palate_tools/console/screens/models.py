@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer
+from textual.widgets import DataTable
 
+from palate_tools.console.widgets import KeyLine
 from palate_tools.console.words import taste_name
 from palate_tools.tables import printable
 
@@ -31,9 +32,9 @@ class ModelsScreen(Screen[bool]):
     """Lists models, newest first; ends with whether one was rolled back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "back"),
         Binding("b", "rollback", "back to this one"),
         Binding("r", "list", "list again"),
-        Binding("escape", "leave", "back"),
     ]
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ class ModelsScreen(Screen[bool]):
         with Vertical(id="models", classes="pane") as pane:
             pane.border_title = "models"
             yield DataTable[Text](cursor_type="row", zebra_stripes=True)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """List the models."""

@@ -7,11 +7,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from palate_tools.console.session import DISLIKE, LIKE, Verdict
 from palate_tools.console.slate_view import Line
-from palate_tools.console.widgets import TrackList
+from palate_tools.console.widgets import KeyLine, TrackList
 
 if TYPE_CHECKING:
     from palate_tools.console.app import ConsoleApp
@@ -23,11 +23,11 @@ class SearchScreen(Screen[None]):
     """Finds tracks by words of their title and artists."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "back"),
         Binding("l", "judge('like')", "like"),
         Binding("d", "judge('dislike')", "dislike"),
         Binding("u", "undo", "undo"),
         Binding("slash", "words", "other words", key_display="/"),
-        Binding("escape", "dismiss", "back"),
         Binding("down", "found", show=False),
     ]
 
@@ -44,7 +44,7 @@ class SearchScreen(Screen[None]):
             above = Static(classes="headings")
             yield above
             yield TrackList(above, "known")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(show_command_palette=False, compact=True)
 
     @work(exclusive=True)
     async def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -8,13 +8,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
 
 from palate_tools.console.reason_view import reason_title, reason_view
 from palate_tools.console.session import DISLIKE, LIKE, Slate, Verdict
 from palate_tools.console.slate_view import Line
-from palate_tools.console.widgets import ProfilePane, TrackList
-from palate_tools.console.words import EXPLORED, MARKS, stage_name
+from palate_tools.console.widgets import KeyLine, ProfilePane, TrackList
+from palate_tools.console.words import EXPLORED, MARKS, fitting, stage_name
 from palate_tools.tables import printable
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SlateScreen"]
 
+_CORNERS: Final = 6
+"""Cells of a pane's border that its title leaves free."""
 _SIGNS: Final = f"{MARKS[LIKE][0]} liked  {MARKS[DISLIKE][0]} disliked  {EXPLORED} explored"
 
 
@@ -56,7 +59,7 @@ class SlateScreen(Screen[None]):
                     yield TrackList(above, "score", id="tracks")
                 with VerticalScroll(id="reason", classes="pane"):
                     yield Static()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Name the panes."""
@@ -68,7 +71,8 @@ class SlateScreen(Screen[None]):
         """Say why the track under the cursor is there."""
         event.stop()
         pick = self.tracks.current.pick if self.tracks.current else None
-        self.query_one("#reason").border_title = reason_title(pick) if pick else "why"
+        pane = self.query_one("#reason")
+        pane.border_title = reason_title(pick, _title_cells(pane)) if pick else "why"
         self.query_one("#reason Static", Static).update(reason_view(pick) if pick else "")
 
     async def begin(self, user_id: str) -> bool:
@@ -87,9 +91,9 @@ class SlateScreen(Screen[None]):
         slate, clusters = answered
         self.slate = slate
         self.tracks.show(self._lines(slate), clusters)
-        page = f" · page {slate.page}" if slate.page > 1 else ""
-        title = f"slate · {stage_name(slate.answer.strategy)} · revision {slate.answer.profile_revision}{page}"
-        self.query_one("#slate").border_title = Text(title)
+        pane, page = self.query_one("#slate"), [f"page {slate.page}"] if slate.page > 1 else []
+        made_from = [stage_name(slate.answer.strategy), f"revision {slate.answer.profile_revision}"]
+        pane.border_title = Text(fitting(["slate", *page, *made_from], _title_cells(pane)))
         self.entitle("" if slate.picks else "nothing is left")
         await self.refresh_profile()
         return slate
@@ -128,14 +132,14 @@ class SlateScreen(Screen[None]):
     def show_status(self, profile: profile_pb2.Profile | None) -> None:
         """Say in the line at the top where the listener stands, or without a profile that the server is away."""
         session = self.console.session
-        status = Text(overflow="ellipsis", no_wrap=True)
-        status.append(" palate ", "bold reverse").append(" ").append(printable(session.user_id), "bold")
+        status = Text.assemble((" palate ", "bold reverse"), " ", overflow="ellipsis", no_wrap=True)
+        name, cells = printable(session.user_id), self.size.width - status.cell_len
         if profile is None:
-            status.append(f" · {session.address} does not answer", "bold red")
+            line, style = fitting([name, f"{session.address} does not answer"], cells), "bold red"
         else:
-            status.append(f" · {stage_name(profile.stage)} · revision {profile.revision}")
-            status.append(f" · {session.address}", "dim")
-        self.query_one("#status", Static).update(status)
+            stands = [stage_name(profile.stage), f"revision {profile.revision}", session.address]
+            line, style = fitting([name, *stands], cells), ""
+        self.query_one("#status", Static).update(status.append(name, "bold").append(line.removeprefix(name), style))
 
     def _lines(self, slate: Slate) -> list[Line]:
         """Return the slate's lines; those that a newer model scored than their taste's last ones are marked."""
@@ -150,5 +154,10 @@ class SlateScreen(Screen[None]):
                 self.console.session.verdicts.get(pick.track.track_id),
                 renewed=pick.item.model_version not in {"", earlier.get(pick.item.taste_id, pick.item.model_version)},
             )
-            for number, pick in enumerate(slate.picks, 1)
+            for number, pick in enumerate(slate.picks, slate.first)
         ]
+
+
+def _title_cells(pane: Widget) -> int:
+    """Return how long a title may be on a pane's border."""
+    return pane.outer_size.width - _CORNERS

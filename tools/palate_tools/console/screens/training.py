@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, RichLog, Static
+from textual.widgets import RichLog, Static
 
+from palate_tools.console.widgets import KeyLine
 from palate_tools.console.words import taste_name
 from palate_tools.tables import printable
 
@@ -39,7 +40,7 @@ class TrainingScreen(Screen[None]):
         with VerticalScroll(id="versions", classes="pane") as versions:
             versions.border_title = "serving"
             yield Static("what served before and what serves now is listed when the trainer is done")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Begin at once."""
