@@ -48,6 +48,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert [] == [link for link in links if "://" not in link and not leads_somewhere(page, link)]
 
 
+def test_the_readme_leads_to_every_guide() -> None:
+    """No guide is left for a reader to find."""
+    links = LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [] == [guide.name for guide in ROOT.glob("docs/*.md") if f"docs/{guide.name}" not in links]
+
+
 def examples(page: Path) -> Iterator[str]:
     """Yield the lines of a page's examples that call `palate`."""
     for language, block in FENCED.findall(page.read_text(encoding="utf-8")):

@@ -41,9 +41,9 @@ _COLUMNS: Final = (
 def demo(turns: int, seed: int, out: Path) -> None:
     """Walk a listener of three tastes from cold start to models of their own.
 
-    The listener hears ten tracks in a turn and gives a verdict on three of them, whichever these are. Models are
-    trained on the way by the real trainer, and serve from the next call on.
-    In the end it draws a report.
+    The listener hears ten tracks in a turn and judges three of them, drawn by chance. In the first three turns they
+    like a track that they know already as well, one of each taste. Models are trained on the way by the real trainer,
+    and serve from the next call on. In the end it draws a report.
     """
     console = open_console()
     told: list[Turn | Trained] = []
