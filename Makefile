@@ -41,7 +41,7 @@ constraints: ## Pin the newest versions that pyproject.toml allows
 	rm -rf .venv/pinning
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build dist palate-data palate-report .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist palate-data palate-comparison palate-report .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
