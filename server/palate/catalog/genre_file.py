@@ -1,6 +1,5 @@
 """Reading a genre cluster file, and saying exactly what is wrong with one."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Final
 from palate.catalog.genre_rules import STRENGTHS, fold_genre, fold_pattern
 from palate.catalog.tracks import GenreCluster
 from palate.errors import CatalogError
+from palate.suggestion import suggestion
 
 __all__ = ["ClusterFile", "read_cluster_file"]
 
@@ -128,9 +128,8 @@ def _cluster(cluster_id: str, table: object) -> GenreCluster:
 
 
 def _check_keys(prefix: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Raise _Flaw at the first key that is not known, with the known one that looks most like it."""
+    """Raise _Flaw at the first key that is not known."""
     valid = list(known)
     for key in table:
         if key not in valid:
-            nearest = difflib.get_close_matches(key, valid, n=1, cutoff=0.0)
-            raise _Flaw(f"{prefix}{key}", f"is no key of this table; did you mean {nearest[0]!r}?")
+            raise _Flaw(f"{prefix}{key}", f"is no key of this table{suggestion(key, valid)}")

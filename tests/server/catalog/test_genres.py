@@ -190,8 +190,8 @@ def test_a_track_without_known_genres_has_no_cluster(clusters: GenreClusters, ge
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("excluded", "exclude", "clusters.quiet.exclude: is no key of this table; did you mean 'excluded'?"),
-        ("[clusters.loud]", "[cluster.loud]", "cluster: is no key of this table; did you mean 'clusters'?"),
+        ("excluded", "exclude", "clusters.quiet.exclude: is no key of this table; did you mean excluded?"),
+        ("[clusters.loud]", "[cluster.loud]", "cluster: is no key of this table; did you mean clusters?"),
         ('display_name = "Loud"', "", "clusters.loud.display_name: is missing"),
         ('"Loud"', '" "', "clusters.loud.display_name: is missing"),
         ("excluded = true", 'excluded = "yes"', "clusters.quiet.excluded: must be true or false"),

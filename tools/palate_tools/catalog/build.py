@@ -1,6 +1,5 @@
 """The whole way from files of tracks to a catalog."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from palate.catalog.genres import GenreClusters
 from palate.catalog.tracks import FEATURES
 from palate.catalog.writer import write_catalog
 from palate.errors import CatalogError
+from palate.suggestion import suggestion
 
 from palate_tools.catalog.cleaning import Cleaned, clean
 from palate_tools.catalog.columns import find_column, map_columns
@@ -153,9 +153,7 @@ def _check_mapping(mapping: Mapping[str, str], sources: Sequence[Source]) -> Non
     names = list(dict.fromkeys(name for source in sources for name in source.columns))
     for field, column in mapping.items():
         if find_column(column, names) is None:
-            near = difflib.get_close_matches(column, names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise CatalogError(f"--map {field}={column} names no column; there are {', '.join(names)}{hint}")
+            raise CatalogError(f"--map {field}={column} names no column{suggestion(column, names)}")
 
 
 def _read(source: Source, columns: Mapping[str, tuple[str, ...]], watch: Watcher) -> Cleaned:

@@ -1,6 +1,5 @@
 """Which column of a table holds which field of a track."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from typing import Final
 
 from palate.catalog.tracks import FEATURES
 from palate.errors import CatalogError
+from palate.suggestion import nearest, suggestion
 
 __all__ = ["FIELDS", "NAMES", "find_column", "map_columns", "parse_mapping"]
 
@@ -119,11 +119,8 @@ def _require(found: Mapping[str, tuple[str, ...]], columns: Sequence[str], where
 
 def _nearest(field: str, columns: Sequence[str]) -> list[str]:
     plain = {_plain(column): column for column in columns}
-    for name in NAMES[field]:
-        matches = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
-        if matches:
-            return [plain[matches[0]]]
-    return []
+    matches = (nearest(_plain(name), plain) for name in NAMES[field])
+    return [plain[match] for match in matches if match][:1]
 
 
 def _listed(columns: Sequence[str], limit: int = 40) -> str:
@@ -136,9 +133,7 @@ def _field(name: str) -> str:
     for field, names in NAMES.items():
         if plain == _plain(field) or plain in map(_plain, names):
             return field
-    near = difflib.get_close_matches(plain, FIELDS, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise CatalogError(f"--map names no field {name!r}: the fields are {', '.join(FIELDS)}{hint}")
+    raise CatalogError(f"--map names no field {name!r}{suggestion(plain, FIELDS)}")
 
 
 def _plain(name: str) -> str:
