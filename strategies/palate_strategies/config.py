@@ -126,7 +126,7 @@ class ModelRungConfig(FallbackConfig):
     """
 
     exploration: float = 0.2
-    exploration_span: int = 20
+    exploration_span: int = 10
     exploration_floor: float = 0.15
 
     def __post_init__(self) -> None:

@@ -6,6 +6,8 @@ Source:
     floor is for listeners who, unlike bandits, change.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, floor
 from typing import Final
 
@@ -15,10 +17,25 @@ from palate.strategy.contract import SlateRequest
 from palate_strategies.config import ModelRungConfig
 from palate_strategies.exploration import Draws
 
-__all__ = ["draw_looks", "exploration_rate"]
+__all__ = ["Looks", "draw_looks", "exploration_rate"]
 
+_WEAK_PART: Final = 0.75
+"""What part of the looks is for tastes with a like or two: they are the likeliest to be liked again."""
 _STREAM: Final = 1
 """Keeps the draw apart from those of the same seed that say what is explored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What looks around in a slate.
+
+    Attributes:
+        explored: What is drawn by chance.
+        weak: One for each slot of the weak tastes: the probability that the slate has it, in (0, 1].
+    """
+
+    explored: Draws
+    weak: Sequence[float]
 
 
 def exploration_rate(config: ModelRungConfig, rated: int) -> float:
@@ -36,16 +53,17 @@ def exploration_rate(config: ModelRungConfig, rated: int) -> float:
     )
 
 
-def draw_looks(rate: float, request: SlateRequest) -> tuple[Draws, int]:
-    """Draw what looks around: on average `rate` of the slots, half of them explored and half of weak tastes.
+def draw_looks(rate: float, request: SlateRequest) -> Looks:
+    """Draw what looks around: on average `rate` of the slots, three quarters of them slots of weak tastes.
 
-    One number decides for both halves, from either end, so that they take turns: where together they make up at most
+    One number decides for both parts, from either end, so that they take turns: where together they make up at most
     one slot, no slate has two.
-
-    Returns:
-        What is explored, and how many slots the weak tastes get.
     """
-    expected = rate * request.limit / 2
+    weak, explored = rate * request.limit * _WEAK_PART, rate * request.limit * (1 - _WEAK_PART)
     chance = np.random.default_rng([request.seed, _STREAM]).random()
-    explored, weak = floor(expected + chance), ceil(expected - chance)
-    return Draws(request.seed, [min(1.0, expected - earlier) for earlier in range(explored)]), weak
+    return Looks(Draws(request.seed, _chances(explored, floor(explored + chance))), _chances(weak, ceil(weak - chance)))
+
+
+def _chances(expected: float, count: int) -> list[float]:
+    """Return the probability that there are more than none, one, two, … when so many are expected."""
+    return [min(1.0, expected - earlier) for earlier in range(count)]

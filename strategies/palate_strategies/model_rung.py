@@ -1,6 +1,7 @@
 """What the model rungs of the ladder share; they differ in the recipes whose models they use and in their stage."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from palate.strategy.contract import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
@@ -55,10 +56,15 @@ class ModelRung:
         strong, others = (active, [*weak, *inactive]) if active else (weak, inactive)
         unspoken = explored_by_models(models, profile, context, config)
         rate = exploration_rate(config, profile.interaction_count)
-        draws, kept = draw_looks(rate, request)
-        explored = explore(config, draws, strong, others, builder, context, unspoken)
-        picks = deal_best_first(active, weak, builder, request, context, kept, evenly=True)
-        piles = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)
+        looks = draw_looks(rate, request)
+        explored = explore(config, looks.explored, strong, others, builder, context, unspoken)
+        picks = deal_best_first(active, weak, builder, request, context, len(looks.weak), evenly=True)
+        chances = iter(looks.weak if active else ())
+        chosen = [
+            replace(choice, propensity=next(chances, 1.0)) if scorer in weak else choice
+            for (scorer, _), choice in zip(picks, choices_for(picks, ReasonKind.SIMILAR), strict=True)
+        ]
+        piles = iter(chosen), iter(explored)
         return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:

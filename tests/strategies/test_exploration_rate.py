@@ -22,28 +22,31 @@ def test_the_rate_falls_with_what_was_rated_down_to_a_floor(rated: int, rate: fl
 
 
 @pytest.mark.parametrize(("rate", "limit"), [(0.03, 1), (0.03, 10), (0.1, 10), (0.03, 100), (0.5, 7), (1.0, 10)])
-def test_on_average_the_rate_is_met_half_and_half(rate: float, limit: int) -> None:
+def test_on_average_the_rate_is_met_and_weak_tastes_have_three_quarters(rate: float, limit: int) -> None:
     """Whatever fraction of a slot it comes to."""
     looks = [draw_looks(rate, request(limit, seed)) for seed in range(4_000)]
-    assert pytest.approx(rate * limit / 2, abs=0.03) == np.mean([len(draws.chances) for draws, _ in looks])
-    assert pytest.approx(rate * limit / 2, abs=0.03) == np.mean([weak for _, weak in looks])
+    assert pytest.approx(rate * limit / 4, abs=0.03) == np.mean([len(look.explored.chances) for look in looks])
+    assert pytest.approx(rate * limit * 3 / 4, abs=0.03) == np.mean([len(look.weak) for look in looks])
 
 
 def test_explored_and_weak_take_turns_where_they_make_up_one_slot() -> None:
     """Never both, never neither."""
     looks = [draw_looks(0.1, request(10, seed)) for seed in range(200)]
-    assert {(0, 1), (1, 0)} == {(len(draws.chances), weak) for draws, weak in looks}
+    assert {(0, 1), (1, 0)} == {(len(look.explored.chances), len(look.weak)) for look in looks}
 
 
-@pytest.mark.parametrize(("rate", "chances"), [(0.1, [0.5]), (0.3, [1.0, 0.5]), (0.4, [1.0, 1.0])])
-def test_each_draw_says_how_probable_it_was(rate: float, chances: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("rate", "explored", "weak"),
+    [(0.1, [0.25], [0.75]), (0.2, [0.5], [1.0, 0.5]), (0.6, [1.0, 0.5], [1.0] * 4 + [0.5])],
+)
+def test_each_look_says_how_probable_it_was(rate: float, explored: list[float], weak: list[float]) -> None:
     """Certain ones first, then the fraction."""
-    longest = max((draw_looks(rate, request(10, seed))[0].chances for seed in range(100)), key=len)
-    assert pytest.approx(chances) == longest
+    looks = [draw_looks(rate, request(10, seed)) for seed in range(100)]
+    assert pytest.approx(explored) == max((look.explored.chances for look in looks), key=len)
+    assert pytest.approx(weak) == max((look.weak for look in looks), key=len)
 
 
 def test_a_rate_of_nothing_draws_nothing() -> None:
     """Whatever the seed."""
-    assert all(
-        ([], 0) == (list(draws.chances), weak) for draws, weak in (draw_looks(0, request(10, s)) for s in range(99))
-    )
+    looks = [draw_looks(0, request(10, seed)) for seed in range(99)]
+    assert all(([], []) == (look.explored.chances, look.weak) for look in looks)
