@@ -11,7 +11,8 @@ from rich.console import Console
 from palate_tools.connecting import Session
 from palate_tools.listening import show_profile
 from palate_tools.report.command import OUT, missing_extra
-from palate_tools.story.telling import LISTENER, LOVES, TURNS, Story, Trained, Turn, begin_story
+from palate_tools.story.defaults import SEED, TURNS
+from palate_tools.story.telling import LISTENER, LOVES, Story, Trained, Turn, begin_story
 from palate_tools.tables import Column, open_console, print_line, print_rows
 from palate_tools.training.report import Outcome, TasteReport
 
@@ -29,7 +30,9 @@ _COLUMNS: Final = (
 
 @click.command
 @click.option("--turns", default=TURNS, show_default=True, type=click.IntRange(1), help="How many slates to look at.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="What the listener is drawn from.")
+@click.option(
+    "--seed", default=SEED, show_default=True, type=click.IntRange(0), help="What the listener is drawn from."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -97,7 +100,7 @@ def _print_training(console: Console, training: Trained) -> None:
 def _outcome(report: TasteReport) -> str:
     name = report.taste_id or "common model"
     if report.outcome is Outcome.PUBLISHED:
-        beaten = f"AUC {report.model.auc:.2f}, ranking {report.ranking.auc:.2f}"
+        beaten = f"log-loss {report.model.log_loss:.2f}, ranking {report.ranking.log_loss:.2f}"
         return f"{name} by {report.recipe}, {beaten}; published as {report.version}"
     return f"{name}: {report.outcome}; {report.reason}"
 

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from palate.client import Client
 
 from palate_tools.connecting import reaching
+from palate_tools.story.defaults import SEED, TURNS
 from palate_tools.tables import open_console, print_line
 
 __all__ = ["OUT", "missing_extra", "report"]
@@ -33,10 +34,10 @@ _OF_LISTENERS: Final = ("server", "token", "tls", "tls_ca", "data_dir", "config_
     help="The server's data folder; with --user.  [default: palate-data]",
 )
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="What the simulated one is drawn from."
+    "--seed", default=SEED, show_default=True, type=click.IntRange(0), help="What the simulated one is drawn from."
 )
 @click.option(
-    "--turns", default=36, show_default=True, type=click.IntRange(1), help="How many slates that one is shown."
+    "--turns", default=TURNS, show_default=True, type=click.IntRange(1), help="How many slates that one is shown."
 )
 @click.option("--comparison", type=_FILE, metavar="DIR", help="What `palate compare --out DIR` wrote, to be drawn too.")
 @click.option("--out", type=_FILE, default=OUT, show_default=True, metavar="DIR", help="Where to write.")

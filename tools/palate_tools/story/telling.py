@@ -19,17 +19,17 @@ from palate_tools.simulation.clusters import Cluster, read_clusters
 from palate_tools.simulation.kinds import load_kinds
 from palate_tools.simulation.listener import SimulatedListener
 from palate_tools.simulation.session import Habits, Listening, Row, TrackReader
+from palate_tools.story.defaults import TURNS
 from palate_tools.training.fleet import train_fleet
 from palate_tools.training.jobs import training_jobs
 from palate_tools.training.report import TasteReport
 
-__all__ = ["LISTENER", "LOVES", "TURNS", "Story", "Trained", "Turn", "begin_story"]
+__all__ = ["LISTENER", "LOVES", "Story", "Trained", "Turn", "begin_story"]
 
 LISTENER: Final = "dana"
 LOVES: Final = ("extreme-metal", "j-pop", "latin-pop")
 """The genre clusters that the listener has a taste in."""
 
-TURNS: Final = 36
 _HABITS: Final = Habits(page_size=10, feedback=3)
 _TRAIN_FROM: Final = (12, 24, 48, 104)
 """Rated tracks from which a model is trained next: soon after a rung of the ladder comes within reach."""
