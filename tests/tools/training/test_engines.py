@@ -265,7 +265,7 @@ def test_two_commands_at_once_train_the_same_listeners(
         both = [stack.enter_context(running(command(folder, "--jobs", "1"), log, os.environ)) for log in logs]
         assert [0, 0] == [process.wait(timeout=300) for process in both]
     for log in logs:
-        assert " 0 failed," in log.read_text(encoding="utf-8")
+        assert "failed" not in log.read_text(encoding="utf-8")
     assert expected == published(folder)
 
 
