@@ -194,6 +194,17 @@ def test_the_catalog_can_be_searched(run: Run) -> None:
     assert "danceability" in run("track", "Sokrates Must Die").stdout
 
 
+@pytest.mark.parametrize("command", [("search", "love"), ("recommend", "--user", "mia")])
+def test_one_line_says_how_to_see_more_however_many_pages_are_shown(run: Run, command: tuple[str, ...]) -> None:
+    """By one page more, or with the token of the last page."""
+    two = run(*command, "--page-size", "2", "--pages", "2").stdout.splitlines()
+    [hint] = [line for line in two if line.startswith("for more")]
+    assert (two[-1], True) == (hint, hint.startswith("for more: --pages 3, or --page-token "))
+    on = run(*command, "--page-size", "2", "--page-token", hint.split()[-1]).stdout.splitlines()
+    three = run(*command, "--page-size", "2", "--pages", "3").stdout.splitlines()
+    assert on[1].split()[-1] == three[-len(on) + 1].split()[-1]
+
+
 def test_clusters_strategies_and_health_are_listed(run: Run, server: str) -> None:
     """What the server has can be looked at."""
     assert "extreme-metal" in run("clusters").stdout

@@ -1,7 +1,6 @@
 """Looking at what a server has: tracks, genre clusters, strategies, and its health."""
 
 from functools import partial
-from itertools import islice
 
 import click
 from grpc_health.v1 import health_pb2
@@ -57,8 +56,7 @@ def search(
             " ".join(words), page_size=page_size, page_token=token, genre_cluster_id=cluster
         )
 
-    for found in islice(pages(page, page_token), page_count):
-        session.answer(found, partial(_show_found, session))
+    session.answer_pages(pages(page, page_token), partial(_show_found, session), page_count, by_token=True)
 
 
 @click.command()
@@ -114,8 +112,6 @@ def _show_found(session: Session, found: catalog_pb2.SearchTracksResponse) -> No
         for track in found.tracks
     ]
     print_rows(session.console, _TRACKS, rows)
-    if found.next_page_token:
-        print_line(session.console, f"for more: --pages 2, or --page-token {found.next_page_token}")
 
 
 def _show_track(session: Session, track: catalog_pb2.Track) -> None:

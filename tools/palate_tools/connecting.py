@@ -2,8 +2,9 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -76,6 +77,25 @@ class Session:
             )
         else:
             show(message)
+
+    def answer_pages(
+        self, answers: Iterator[AnyMessage], show: Callable[[AnyMessage], None], count: int, *, by_token: bool = False
+    ) -> None:
+        """Print or show some pages, and tell a person how to see more where there is more.
+
+        Args:
+            answers: The pages; each has a `next_page_token`.
+            show: Shows one to a person.
+            count: How many pages.
+            by_token: Whether the command goes on with `--page-token` too.
+        """
+        token = ""
+        for page in islice(answers, count):
+            self.answer(page, show)
+            token = getattr(page, "next_page_token")  # noqa: B009 - messages share no type that has it
+        if token and not self.as_json:
+            going_on = f", or --page-token {token}" if by_token else ""
+            print_line(self.console, f"for more: --pages {count + 1}{going_on}")
 
     def acknowledge(self, message: Message, line: str) -> None:
         """Print what was done as JSON, or as a line for a person."""

@@ -1,9 +1,9 @@
 """What a listener does at a terminal: ask for slates, like and dislike, look at the profile and delete it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import count
 
 import click
 from palate.client import pages
@@ -86,10 +86,8 @@ def recommend(
             user, page_size=page_size, page_token=token, strategy=strategy, exclude_track_ids=excluded
         )
 
-    first = 1
-    for slate in islice(pages(page, page_token), page_count):
-        session.answer(slate, partial(_show_slate, session, first))
-        first += len(slate.items)
+    numbers = count(1)
+    session.answer_pages(pages(page, page_token), partial(_show_slate, session, numbers), page_count, by_token=True)
 
 
 @click.command()
@@ -209,11 +207,11 @@ def _record(
         session.acknowledge(response, line)
 
 
-def _show_slate(session: Session, first: int, slate: recommendation_pb2.RecommendResponse) -> None:
+def _show_slate(session: Session, numbers: Iterator[int], slate: recommendation_pb2.RecommendResponse) -> None:
     tracks = tracks_of(session.client, (item.track_id for item in slate.items))
     rows = [
         [
-            str(number),
+            str(next(numbers)),
             track.title,
             artists(track),
             item.taste_id or "-",
@@ -221,7 +219,7 @@ def _show_slate(session: Session, first: int, slate: recommendation_pb2.Recommen
             _why(item),
             item.track_id,
         ]
-        for number, (track, item) in enumerate(zip(tracks, slate.items, strict=True), first)
+        for track, item in zip(tracks, slate.items, strict=True)
     ]
     print_rows(session.console, _SLATE, rows)
     if any(item.exploration for item in slate.items):
@@ -232,8 +230,6 @@ def _show_slate(session: Session, first: int, slate: recommendation_pb2.Recommen
         f" · catalog {slate.catalog_version} · recommendation {slate.recommendation_id}",
     )
     _show_models(session, slate.items)
-    if slate.next_page_token:
-        print_line(session.console, f"for more: --pages 2, or --page-token {slate.next_page_token}")
 
 
 def _show_models(session: Session, items: Iterable[recommendation_pb2.RecommendedItem]) -> None:

@@ -1,11 +1,8 @@
 """`palate models …`: look at models and runs, and say which model serves."""
 
-from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import islice
 from math import isnan
 from pathlib import Path
-from typing import TypeVar
 
 import click
 from palate.client import NotFound, pages
@@ -38,7 +35,6 @@ _RUNS = (
     Column("reason", narrowest=24),
 )
 _COMMON = "(common)"
-AnyPage = TypeVar("AnyPage", model_pb2.ListModelsResponse, model_pb2.ListTrainingRunsResponse)
 _LARGEST_PAGE = 100
 _user = click.option("--user", default="", metavar="USER", help="Only those of this listener.")
 _pages = click.option("--pages", "page_count", type=click.IntRange(1), default=1, metavar="N", help="How many pages.")
@@ -65,7 +61,7 @@ def list_models(session: Session, *, user: str, taste: str, page_size: int, page
     def page(token: str) -> model_pb2.ListModelsResponse:
         return session.client.list_models(user_id=user, taste_id=taste, page_size=page_size, page_token=token)
 
-    _show_pages(session, islice(pages(page), page_count), partial(_show_models, session), page_count)
+    session.answer_pages(pages(page), partial(_show_models, session), page_count)
 
 
 @models.command()
@@ -139,17 +135,7 @@ def runs(session: Session, *, user: str, page_size: int, page_count: int) -> Non
     def page(token: str) -> model_pb2.ListTrainingRunsResponse:
         return session.client.list_training_runs(user_id=user, page_size=page_size, page_token=token)
 
-    _show_pages(session, islice(pages(page), page_count), partial(_show_runs, session), page_count)
-
-
-def _show_pages(session: Session, answers: Iterable[AnyPage], show: Callable[[AnyPage], None], page_count: int) -> None:
-    """Show pages, and how to see one more where there is one."""
-    next_page_token = ""
-    for answer in answers:
-        session.answer(answer, show)
-        next_page_token = answer.next_page_token
-    if next_page_token and not session.as_json:
-        print_line(session.console, f"for more: --pages {page_count + 1}")
+    session.answer_pages(pages(page), partial(_show_runs, session), page_count)
 
 
 def _without_model(session: Session, user: str, taste: str) -> str:

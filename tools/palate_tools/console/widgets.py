@@ -10,7 +10,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, OptionList, Static
-from textual.widgets._footer import FooterKey
 from textual.widgets.option_list import Option
 
 from palate_tools.console.profile_view import profile_view
@@ -112,7 +111,8 @@ class KeyLine(Footer):
         """Lay out the keys from the left."""
         room = self.app.size.width
         for key in super().compose():
-            room -= cell_len(f"{key.key_display} {key.description}") if isinstance(key, FooterKey) else 0
+            named = (str(getattr(key, part, "")) for part in ("key_display", "description"))
+            room -= cell_len(" ".join(filter(None, named)))
             if room < 0:
                 return
             yield key
