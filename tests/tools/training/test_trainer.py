@@ -225,7 +225,7 @@ def test_verdicts_by_chance_leave_ranking_in_service(
             return super().fit(replace(dataset, labels=drawn), seed)
 
     report = train(with_recipe(workshop(), Wild(LogisticConfig())))[0]
-    assert Outcome.KEPT_OUT is report.outcome
+    assert Outcome.REJECTED is report.outcome
     assert "does not beat ranking" in report.reason
     assert {} == dict(store.models.pointers("ana"))
 
@@ -250,7 +250,7 @@ def test_a_pinned_model_is_not_replaced(
     store.models.pin(version, pinned=True)
     tell("ana", 100)
     report = train(workshop())[0]
-    assert Outcome.KEPT_OUT is report.outcome
+    assert Outcome.REJECTED is report.outcome
     assert "pinned" in report.reason
     assert version == store.models.pointers("ana")[""].version
 

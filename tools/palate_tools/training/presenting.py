@@ -29,7 +29,7 @@ _LEGEND: Final = (
 _UNTRIED: Final = frozenset({Outcome.LOCKED_OUT, Outcome.COMMON})
 """Outcomes of tastes of which no model was tried: they have no figures."""
 
-_WRITTEN: Final = frozenset({Outcome.PUBLISHED, Outcome.KEPT_OUT, Outcome.WITHDRAWN})
+_WRITTEN: Final = frozenset({Outcome.PUBLISHED, Outcome.REJECTED, Outcome.WITHDRAWN})
 """Outcomes that a dry run does not come to."""
 
 _NAMED_TASTES: Final = 3

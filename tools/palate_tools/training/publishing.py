@@ -69,7 +69,7 @@ class Publisher:
         run = self._run(candidate.taste_id, record.version, record.reason)
         if candidate.decision.publish:
             refused = _persistently(lambda: models.publish(record, artifact, run))
-            return replace(report, outcome=Outcome.KEPT_OUT, reason=refused) if refused else report
+            return replace(report, outcome=Outcome.REJECTED, reason=refused) if refused else report
         _persistently(lambda: models.reject(record, artifact, run))
         return self._withdraw(candidate, report) if candidate.withdraw else report
 
@@ -150,7 +150,7 @@ def report_on(labels: Labels, candidate: Candidate) -> TasteReport:
     return TasteReport(
         user_id=labels.profile.user_id,
         taste_id=candidate.taste_id,
-        outcome=Outcome.PUBLISHED if candidate.decision.publish else Outcome.KEPT_OUT,
+        outcome=Outcome.PUBLISHED if candidate.decision.publish else Outcome.REJECTED,
         reason=candidate.decision.reason,
         likes=likes,
         dislikes=dislikes,

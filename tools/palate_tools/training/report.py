@@ -11,7 +11,7 @@ class Outcome(enum.StrEnum):
     """How training a taste ended."""
 
     PUBLISHED = "published"
-    KEPT_OUT = "kept out"
+    REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     FAILED = "failed"
     COMMON = "left to the common model"

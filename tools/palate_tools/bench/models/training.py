@@ -46,7 +46,7 @@ class TrainingFigures:
         tracks: The catalog's number of tracks.
         listeners: How many were trained.
         labels: How many labels each has.
-        models: How many models were exported, verified and written, published or kept out.
+        models: How many models were exported, verified and written, published or rejected.
         fits: How many fits and cross-validations the libraries were asked for.
         trainer: What training took, from the stored profile to the written models.
         bare: What the same fits took alone.
