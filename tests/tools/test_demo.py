@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from palate_tools.extras import installing
+
 
 def test_the_demo_climbs_from_cold_start_to_a_model_trained_on_the_way(demo: Any) -> None:
     """Each rung answers in turn, and the model that training published serves the very next slate."""
@@ -29,7 +31,7 @@ def test_without_the_extra_the_story_is_told_all_the_same(
     """Instead of the path it says what the pictures need."""
     told = without_matplotlib("demo", "--turns", "1", "--out", str(tmp_path / "report"))
     assert 0 == told.returncode, told.stderr
-    assert told.stdout.endswith("No pictures: the report needs the extra report: pip install 'palate[report]'.\n")
+    assert told.stdout.endswith(f"No pictures: the report needs the extra report: {installing('report')}.\n")
     assert not (tmp_path / "report").exists()
 
 

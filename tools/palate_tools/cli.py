@@ -9,6 +9,8 @@ from palate import __version__
 from palate.errors import PalateError
 from palate.suggestion import suggestion
 
+from palate_tools.extras import installing
+
 __all__ = ["main"]
 
 
@@ -47,8 +49,6 @@ _COMMANDS: Final = {
     "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
 }
 
-_LACKING: Final = "{} is not installed; pip install 'palate[train]', or in a clone pip install -e '.[train]'"
-
 
 class _LazyGroup(click.Group):
     """Lists its commands without importing them, so that `palate --help` answers at once."""
@@ -83,7 +83,7 @@ class _LazyGroup(click.Group):
         except ModuleNotFoundError as exc:
             if exc.name is None or exc.name.startswith("palate"):
                 raise
-            raise _Refused(_LACKING.format(exc.name)) from exc
+            raise _Refused(f"{exc.name} is not installed; {installing('train')}") from exc
 
 
 class _Refused(click.ClickException):

@@ -11,7 +11,7 @@ __all__ = ["Interval", "caveat", "mean_interval", "paired_difference", "paired_r
 
 _RESAMPLES: Final = 2_000
 _ENOUGH: Final = 24
-"""Listeners from which intervals say something; the figures in the guides are of as many."""
+"""Listeners from which intervals say something; no figures in the guides are of fewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from palate.client import Client
 from palate_tools.connecting import reaching
 from palate_tools.console.retraining import Trainer
 from palate_tools.console.session import Session
+from palate_tools.extras import installing
 
 __all__ = ["console"]
 
@@ -41,7 +42,7 @@ def console(
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("textual"):
             raise
-        raise click.UsageError("the console needs the extra console: pip install 'palate[console]'") from error
+        raise click.UsageError(f"the console needs the extra console: {installing('console')}") from error
     for user_id in users:
         user_id.encode()  # what is not UTF-8 is refused before the screen is taken
     trainer = Trainer(config_path, data_dir)

@@ -11,6 +11,8 @@ from typing import Final, cast
 
 from palate.config import Config, load_config
 
+from palate_tools.extras import installing
+
 __all__ = ["Trainer"]
 
 _LIBRARIES: Final = ("joblib", "lightgbm", "onnx", "scipy", "sklearn", "threadpoolctl")
@@ -39,10 +41,7 @@ class Trainer:
     def obstacle(self) -> str:
         """What has to be done before anything can be trained from here; empty when nothing."""
         if not all(find_spec(library) for library in _LIBRARIES):
-            return (
-                "training needs more libraries than the console: pip install 'palate[train]', or in a clone "
-                "pip install -e '.[train]', then begin again"
-            )
+            return f"training needs more libraries than the console: {installing('train')}, then begin again"
         folder = self._config.data_dir
         if not self._config.store.url and not (folder / "palate.db").exists():
             return (

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from palate.client import Client
 
 from palate_tools.connecting import reaching
+from palate_tools.extras import installing
 from palate_tools.story.defaults import SEED, TURNS
 from palate_tools.tables import open_console, print_line
 
@@ -77,7 +78,7 @@ def missing_extra() -> str:
     """Say what has to be installed before anything can be drawn; empty when nothing."""
     if all(find_spec(library) for library in _LIBRARIES):
         return ""
-    return "the report needs the extra report: pip install 'palate[report]'"
+    return f"the report needs the extra report: {installing('report')}"
 
 
 def _require_fitting(ctx: click.Context, user: str | None) -> None:

@@ -15,6 +15,8 @@ import joblib
 from joblib.executor import get_memmapping_executor
 from palate.errors import ConfigError
 
+from palate_tools.extras import installing
+
 __all__ = ["ENGINES", "Engine"]
 
 _QUEUED: Final = 1_000
@@ -132,7 +134,7 @@ def _queued(workers: int) -> int:
 
 
 def _not_installed(name: str) -> ConfigError:
-    return ConfigError(f"backend {name!r} is not installed; pip install 'palate[{name}]'")
+    return ConfigError(f"backend {name!r} is not installed; {installing(name)}")
 
 
 def _unreachable(name: str, address: str, variable: str, error: Exception) -> ConfigError:

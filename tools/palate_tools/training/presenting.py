@@ -33,6 +33,7 @@ _WRITTEN: Final = frozenset({Outcome.PUBLISHED, Outcome.REJECTED, Outcome.WITHDR
 """Outcomes that a dry run does not come to."""
 
 _NAMED_TASTES: Final = 3
+_ON_TRUST: Final = ", on so few labels that what such models have gained for others weighs more"
 
 
 def print_listener(console: Console, report: ListenerReport, *, dry_run: bool) -> None:
@@ -61,7 +62,8 @@ def _line(report: TasteReport, *, dry_run: bool) -> str:
     parts = [f"{report.user_id}  {_name(report)}: {_ending(report.outcome, dry_run=dry_run)}"]
     if report.outcome is Outcome.PUBLISHED:
         losses = f"log-loss {_figure(report.model.log_loss)} against {_figure(report.ranking.log_loss)} by ranking"
-        parts += [f"{report.recipe}, {losses}", report.version]
+        few = _ON_TRUST if report.model.log_loss > report.ranking.log_loss else ""
+        parts += [f"{report.recipe}, {losses}{few}", report.version]
     return "; ".join(part for part in (*parts, report.reason) if part)
 
 

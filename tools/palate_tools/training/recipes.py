@@ -19,6 +19,8 @@ from palate.strategy.plugin import (
     refuse_unknown,
 )
 
+from palate_tools.extras import installing
+
 __all__ = ["GROUP", "RECIPE", "LoadedRecipe", "load_recipes"]
 
 GROUP: Final = "palate.recipes"
@@ -74,7 +76,7 @@ def load_recipes(
     refuse_duplicates(found, RECIPE)
     names = [each.name for each in found]
     if not names:
-        raise ConfigError("no recipe is installed, so that nothing can be trained; pip install 'palate[train]'")
+        raise ConfigError(f"no recipe is installed, so that nothing can be trained; {installing('train')}")
     refuse_unknown("training.options", options, names, RECIPE)
     refuse_unknown("training.allow", [one for one in allow if not fnmatch.filter(names, one)], names, RECIPE)
     allowed = [each for each in found if any(fnmatch.fnmatchcase(each.name, pattern) for pattern in allow)]
