@@ -13,7 +13,7 @@ from palate_strategies.dealing import deal_best_first
 from palate_strategies.exploration import explore
 from palate_strategies.exploration_rate import draw_looks, exploration_rate
 from palate_strategies.model_scoring import accepted_models, explored_by_models, score_by_models, scorers_by_models
-from palate_strategies.scoring import choices_for
+from palate_strategies.scoring import TasteScorer, choices_for
 
 __all__ = ["ModelRung"]
 
@@ -59,11 +59,7 @@ class ModelRung:
         looks = draw_looks(rate, request)
         explored = explore(config, looks.explored, strong, others, builder, context, unspoken)
         picks = deal_best_first(active, weak, builder, request, context, len(looks.weak), evenly=True)
-        chances = iter(looks.weak if active else ())
-        chosen = [
-            replace(choice, propensity=next(chances, 1.0)) if scorer in weak else choice
-            for (scorer, _), choice in zip(picks, choices_for(picks, ReasonKind.SIMILAR), strict=True)
-        ]
+        chosen = _with_chances(picks, weak, looks.weak if active else ())
         piles = iter(chosen), iter(explored)
         return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
 
@@ -75,3 +71,14 @@ class ModelRung:
         """
         models = accepted_models(profile, context, self.recipes)
         return score_by_models(models, profile, rows, context, self._config)
+
+
+def _with_chances(
+    picks: Sequence[tuple[TasteScorer, int]], weak: Sequence[TasteScorer], chances: Sequence[float]
+) -> list[Choice]:
+    """Make choices of picks; those of weak tastes say how probable their slots were."""
+    left = iter(chances)
+    return [
+        replace(choice, propensity=next(left, 1.0)) if scorer in weak else choice
+        for (scorer, _), choice in zip(picks, choices_for(picks, ReasonKind.SIMILAR), strict=True)
+    ]
