@@ -31,7 +31,7 @@ _FIXED: Final[dict[str, Any]] = {
     "min_data_in_bin": 1,
 }
 
-_GROUP: Final = 32
+_GROUP: Final = 16
 """Trees that predict together. LightGBM takes row after row through all trees: few stay in the processor's cache and
 its prediction of branches, and take a quarter less time."""
 
@@ -58,9 +58,9 @@ class GbdtConfig:
     trees_share: float = 1 / 3
     leaves: int = 12
     leaf_labels: int = 3
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     max_trees: int = 300
-    patience: int = 30
+    patience: int = 15
     folds: int = 5
     penalty: float = 1.0
     label_share: float = 0.8

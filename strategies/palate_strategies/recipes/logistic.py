@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from palate.catalog.tracks import FEATURES
 from palate.models.recipe import Dataset
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
 from palate_strategies.recipes.bounds import require_between
 from palate_strategies.recipes.labels import Folds, folds_of, require_both_kinds, thinned
@@ -171,11 +170,12 @@ class Logistic:
     def _loss(self, design: _Design, dataset: Dataset, folds: Folds) -> float:
         """Return the log-loss of held-out labels."""
         columns = design.columns(dataset.features)
-        probabilities = np.empty(len(columns))
+        logits = np.empty(len(columns))
         for fitted_to, tested_on in folds:
             regression = self._regression(columns, dataset, fitted_to)
-            probabilities[tested_on] = regression.predict_proba(columns[tested_on])[:, 1]
-        return float(log_loss(dataset.labels, probabilities, sample_weight=dataset.weights))
+            logits[tested_on] = regression.decision_function(columns[tested_on])
+        losses = np.logaddexp(0, np.where(dataset.labels, -logits, logits))
+        return float(np.average(losses, weights=dataset.weights))
 
     def _regression(
         self, columns: NDArray[np.float64], dataset: Dataset, rows: NDArray[np.int64] | slice = _ALL

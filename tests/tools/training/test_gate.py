@@ -10,7 +10,7 @@ from palate_tools.training.gate import PRIOR_LABELS, Rival, best_recipe, decide
 def judged(losses: NDArray[np.float64] | float, count: int = 100) -> Judged:
     """Return a judgement with the given loss of each label."""
     spread = np.broadcast_to(np.asarray(losses, dtype=np.float64), count)
-    return Judged(0.7, float(spread.mean()), spread)
+    return Judged(np.zeros((1, count)), np.ones(count, dtype=np.bool_), np.ones(count), spread)
 
 
 EVEN = np.ones(100)

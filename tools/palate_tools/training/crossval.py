@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -37,19 +38,35 @@ class Folds:
     repeats: tuple[tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Judged:
-    """How well held-out labels were told apart.
+    """How well held-out labels were told apart, those whose weight is above 0.
 
     Attributes:
-        auc: Area under the curve, weighted; not a number where the labels are of one kind.
-        log_loss: Mean loss in nats, weighted.
-        losses: float64 ``(n,)``, each label's loss, mean over the repetitions.
+        scores: What puts the labels in order, float64 ``(repeats, n)``.
+        liked: bool ``(n,)``, True for a like.
+        weights: float64 ``(n,)``, of the labels.
+        losses: float64 ``(n,)``, each label's loss in nats, mean over the repetitions.
     """
 
-    auc: float
-    log_loss: float
+    scores: HeldOut
+    liked: NDArray[np.bool_]
+    weights: NDArray[np.float64]
     losses: NDArray[np.float64]
+
+    @cached_property
+    def auc(self) -> float:
+        """Area under the curve, weighted; not a number where the labels are of one kind."""
+        weighed = self.weights > 0
+        liked, share = self.liked[weighed], self.weights[weighed]
+        if liked.all() or not liked.any():
+            return math.nan
+        return float(np.mean([roc_auc_score(liked, scores[weighed], sample_weight=share) for scores in self.scores]))
+
+    @property
+    def log_loss(self) -> float:
+        """Mean loss in nats, weighted."""
+        return float(np.average(self.losses, weights=self.weights))
 
 
 def seed_of(*parts: object) -> int:
@@ -103,24 +120,15 @@ def held_out_by_strategy(strategy: Strategy, catalog: Catalog, labels: Labels, f
 
 
 def judge(held_out: HeldOut, logits: HeldOut, liked: NDArray[np.bool_], weights: NDArray[np.float64]) -> Judged:
-    """Judge held-out scores on the labels whose weight is above 0.
+    """Judge held-out scores.
 
     Args:
         held_out: What puts the labels in order.
         logits: The same as calibrated log-odds, float64 ``(repeats, n)``.
         liked: bool ``(n,)``.
-        weights: float64 ``(n,)``.
+        weights: float64 ``(n,)``, at least one above 0.
     """
-    losses = np.mean([log_losses(one, liked) for one in logits], axis=0)
-    weighed = weights > 0
-    share = weights[weighed]
-    one_kind = liked[weighed].all() or not liked[weighed].any()
-    aucs = (
-        [math.nan]
-        if one_kind
-        else [roc_auc_score(liked[weighed], scores[weighed], sample_weight=share) for scores in held_out]
-    )
-    return Judged(float(np.mean(aucs)), float(np.average(losses[weighed], weights=share)), losses)
+    return Judged(held_out, liked, weights, np.mean([log_losses(one, liked) for one in logits], axis=0))
 
 
 def _held_out(

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version as version_of
 from typing import Final, TypeVar
 
@@ -125,8 +126,7 @@ class Publisher:
             ranking_intercept=candidate.ranking_line.intercept,
             metrics={metric.name: metric.value for metric in record.metrics if metric.value == metric.value},
             cluster_offsets=candidate.offsets,
-            libraries={name: version_of(name) for name in _LIBRARIES}
-            | {candidate.recipe.distribution: candidate.recipe.version},
+            libraries=_libraries() | {candidate.recipe.distribution: candidate.recipe.version},
         )
 
     def _run(self, taste_id: str, version: str, reason: str) -> TrainingRun:
@@ -159,6 +159,12 @@ def report_on(labels: Labels, candidate: Candidate) -> TasteReport:
         serving=_figures(candidate.serving),
         ranking=_figures(candidate.ranking),
     )
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """Return the versions of the libraries that models are made with."""
+    return {name: version_of(name) for name in _LIBRARIES}
 
 
 def _withdrawn(report: TasteReport) -> TasteReport:

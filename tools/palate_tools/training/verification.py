@@ -17,8 +17,11 @@ __all__ = ["TOLERANCE", "ExportMismatch", "verify_export", "with_metadata"]
 TOLERANCE: Final = 1e-6
 """How far two probabilities may lie apart. A row in another leaf of a single tree is further off than this."""
 
-_BLOCK: Final = 1024
-"""Rows at a time, as many as a server gives a model, so that what lies between fits into a processor's cache."""
+_BLOCK: Final = 16 * 1024
+"""Rows at a time of the native model; LightGBM has more of its trees at hand the more rows it is given at once."""
+
+_SERVED: Final = 1024
+"""Rows at a time of the exported model, about as many as a server gives it, so that all of it stays in the cache."""
 
 
 class ExportMismatch(Exception):
@@ -67,8 +70,9 @@ def _compare(native: _Native, served: ServedModel, features: NDArray[np.float32]
     worst, greatest = 0, 0.0
     for start in range(0, len(features), _BLOCK):
         block = features[start : start + _BLOCK]
+        parts = [served.probabilities(block[place : place + _SERVED]) for place in range(0, len(block), _SERVED)]
         # A value that is not a number is as far off as can be.
-        apart = np.nan_to_num(np.abs(native.probabilities(block) - served.probabilities(block)), nan=np.inf)
+        apart = np.nan_to_num(np.abs(native.probabilities(block) - np.concatenate(parts)), nan=np.inf)
         if apart.max() > greatest:
             worst, greatest = start + int(apart.argmax()), float(apart.max())
     if greatest > TOLERANCE:
