@@ -163,8 +163,8 @@ class CacheConfig(_Table):
     """Rated tracks over all cached profiles; one takes 800 to 1,200 bytes, and each profile counts as eight more."""
     slate_bytes: Annotated[int, Field(ge=0)] = 67_108_864
     """Memory for slates; one of ten items takes about 3 kilobytes."""
-    candidate_bytes: Annotated[int, Field(ge=0)] = 67_108_864
-    """Memory for the candidates that were found for tastes; one taste takes about 6 kilobytes."""
+    candidate_bytes: Annotated[int, Field(ge=0)] = 134_217_728
+    """Memory for what was found for tastes: the candidates of one take about 6 kilobytes, in order by a model 18."""
 
 
 class ModelsConfig(_Table):
@@ -172,8 +172,6 @@ class ModelsConfig(_Table):
 
     session_bytes: Annotated[int, Field(ge=0)] = 268_435_456
     """Memory for loaded models; one takes about six times its file and 64 kilobytes."""
-    score_bytes: Annotated[int, Field(ge=0)] = 67_108_864
-    """Memory for what models have said of candidates; a taste takes about 5 kilobytes. 0 runs the models each time."""
 
 
 class TokenConfig(_Table):

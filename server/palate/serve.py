@@ -124,7 +124,6 @@ class Server:
                     store.models,
                     catalog.feature_map.fingerprint,
                     config.models.session_bytes,
-                    config.models.score_bytes,
                     observer,
                 )
             )

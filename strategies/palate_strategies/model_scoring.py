@@ -7,6 +7,7 @@ So all scores are calibrated probabilities of a like and stand in one order.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -107,13 +108,22 @@ class _ModelScorer(TasteScorer):
     def _first(self) -> Rows:
         """Return the first set, where to look being the taste's and the order the model's."""
         by_model = "best first", self.model_version, self._config
-        return self._remembered(self.taste, by_model, lambda: self._best_first(self._candidates()))
+        return self._remembered(self.taste, by_model, lambda: self._candidates[np.argsort(-self._said)])
 
+    @cached_property
     def _candidates(self) -> Rows:
         return self._remembered(self.taste, ("near", self._config), self._near)
 
+    @cached_property
+    def _said(self) -> NDArray[np.float32]:
+        """Return what the model says of the candidates."""
+        by_model = "said", self.model_version, self._config
+        return self._remembered(self.taste, by_model, lambda: self.scores(self._candidates))
+
     def _parts(self, rows: Rows, spoken: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - the model has it
-        return [{"model": score} for score in self.scores(rows).tolist()]
+        place = rows[:, np.newaxis] == self._candidates
+        scores = self._said[place.argmax(axis=1)] if place.any(axis=1).all() else self.scores(rows)
+        return [{"model": score} for score in scores.tolist()]
 
 
 class _CalibratedScorer(TasteScorer):

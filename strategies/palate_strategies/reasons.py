@@ -38,7 +38,7 @@ def nearest_liked(
 def strongest_features(shares: NDArray[np.float32]) -> list[tuple[tuple[str, float], ...]]:
     """Return for each row of shares, ``(n, 9)``, the features with the largest ones above 0, at most three."""
     ranked = np.argsort(-shares, axis=1)[:, :_STRONGEST]
-    values = np.take_along_axis(shares, ranked, axis=1).tolist()
+    values = shares[np.arange(len(shares))[:, np.newaxis], ranked].tolist()
     return [
         tuple((FEATURES[number], share) for number, share in zip(*row, strict=True) if share > 0)
         for row in zip(ranked.tolist(), values, strict=True)

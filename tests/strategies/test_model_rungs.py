@@ -368,23 +368,30 @@ def test_a_bad_option_is_refused_by_name(name: str, value: float) -> None:
 
 
 def test_a_swap_looks_for_no_candidates(four: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where to look depends on the tastes alone; what is remembered changes no slate."""
-    looked = list[int]()
-    nearest = Catalog.nearest
+    """Where to look depends on the tastes alone; what is remembered changes no slate, and no other model runs."""
+    looked, ran = list[int](), set[str]()
+    nearest, probabilities = Catalog.nearest, Linear.probabilities
 
     def counting(catalog: Catalog, cluster: int, *rest: Any) -> Rows:
         looked.append(cluster)
         return nearest(catalog, cluster, *rest)
 
+    def running(model: Linear, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        ran.add(model.version)
+        return probabilities(model, features)
+
     monkeypatch.setattr(Catalog, "nearest", counting)
-    remembered = partial(CandidateCache(10**6).rows, "ana")
+    monkeypatch.setattr(Linear, "probabilities", running)
+    remembered = partial(CandidateCache(10**6).array, "ana")
     listener = replace(four, context=replace(four.context, remembered=remembered))
     before = slate(GBDT, listener, 20)
     assert len(looked) >= 3
     assert before == slate(GBDT, four, 20)
     looked.clear()
+    ran.clear()
     swapped = served(listener, {**listener.context.models, "j-pop": towards(3, "j-pop 4", "neural")})
     after = slate(GBDT, swapped, 20)
     assert [] == looked
+    assert {"j-pop 4"} == ran
     assert {"metal 7", "j-pop 4"} == {choice.model_version for choice in after} - {""}
     assert after == slate(GBDT, served(four, swapped.context.models), 20)

@@ -295,7 +295,7 @@ def test_a_bad_option_is_refused_by_name(field: str, value: object) -> None:
 @pytest.mark.parametrize("strategy", [RANKING, Fallback(FallbackConfig())], ids=["ranking", "fallback"])
 def test_what_is_remembered_changes_no_slate(three: Listener, tiny: Catalog, strategy: Strategy) -> None:
     """Neither of the same listener nor after a like in one taste; both rungs remember beside one another."""
-    remembered = partial(CandidateCache(10**6).rows, "ana")
+    remembered = partial(CandidateCache(10**6).array, "ana")
     later = make_listener(tiny, {"death-metal": (13, 3), "j-pop": (7, 0), "salsa": (4, 1), "bebop": (1, 0)})
     for listener in (three, three, later, three):
         remembering = replace(listener, context=replace(listener.context, remembered=remembered))

@@ -7,7 +7,6 @@ import structlog
 
 from palate.errors import StoreUnavailable
 from palate.models.artifact import UnusableModel
-from palate.models.scores import RememberedModel, score_cache
 from palate.models.session import ServedModel
 from palate.models.sessions import SessionCache
 from palate.observer import UNOBSERVED, Observer
@@ -28,18 +27,14 @@ class ServedModels:
         store: Where the models are.
         feature_map: Fingerprint of the catalog's feature map; models that were made for another are not used.
         max_bytes: How much memory the sessions may take.
-        score_bytes: How much memory may be taken by what models have said; 0 runs them each time.
         observer: Is told of models that serve, come, go and break.
     """
 
-    def __init__(
-        self, store: ModelStore, feature_map: str, max_bytes: int, score_bytes: int, observer: Observer = UNOBSERVED
-    ) -> None:
+    def __init__(self, store: ModelStore, feature_map: str, max_bytes: int, observer: Observer = UNOBSERVED) -> None:
         self._store = store
         self._feature_map = feature_map
         self._observer = observer
         self._sessions = SessionCache(self._load, max_bytes, self._report, observer)
-        self._scores = score_cache(score_bytes)
         self._reports = ThreadPoolExecutor(1, thread_name_prefix="broken-models")
 
     def pointers(self, user_id: str) -> Mapping[str, Pointer]:
@@ -70,7 +65,7 @@ class ServedModels:
             of = (model.metadata.user_id, model.metadata.taste_id, model.metadata.feature_map)
             if named and of == (user_id, pointer.taste_id, self._feature_map):
                 self._observer.model_served(model.recipe)
-                return RememberedModel(model, self._scores)
+                return model
         return None
 
     def _load(self, version: str) -> ServedModel:

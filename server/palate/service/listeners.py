@@ -192,7 +192,7 @@ class Listeners:
         return Listener(header, profile, rated, context)
 
     def _context(self, user_id: str, liked: Mapping[str, Rows], disliked: Mapping[str, Rows]) -> Context:
-        return Context(self._catalog, liked, disliked, remembered=partial(self._candidates.rows, user_id))
+        return Context(self._catalog, liked, disliked, remembered=partial(self._candidates.array, user_id))
 
     def _keep(self, listener: Listener) -> None:
         user_id = listener.profile.user_id

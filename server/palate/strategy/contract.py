@@ -7,7 +7,7 @@ gRPC, SQL or onnxruntime. `palate.testing.strategy` holds the suite that every s
 import enum
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ __all__ = [
     "TasteModel",
 ]
 
+A = TypeVar("A", bound=NDArray[Any])
 Rows: TypeAlias = NDArray[np.int32]
 """Tracks as row numbers of the catalog, int32 ``(n,)``."""
 
@@ -237,12 +238,15 @@ class Declined(Exception):
     """Raised by a strategy that has nothing to say of a listener: the stage below is asked, and nothing has failed."""
 
 
-Remembered: TypeAlias = Callable[[Taste, Hashable, Callable[[], Rows]], Rows]
-"""See `Context.remembered`."""
+class Remembered(Protocol):
+    """See `Context.remembered`."""
+
+    def __call__(self, taste: Taste, key: Hashable, find: Callable[[], A], /) -> A:
+        """Return what was found for an equal taste under that key, or find it now."""
 
 
-def _find_anew(taste: Taste, key: Hashable, find: Callable[[], Rows]) -> Rows:  # noqa: ARG001 - it remembers nothing
-    """Find rows anew whenever they are asked for."""
+def _find_anew(taste: Taste, key: Hashable, find: Callable[[], A], /) -> A:  # noqa: ARG001 - it remembers nothing
+    """Find things anew whenever they are asked for."""
     return find()
 
 
@@ -258,9 +262,10 @@ class Context:
         models: The model that serves each taste, by taste_id; under the empty string the listener's common
             model, which serves the tastes that have none of their own. A model is loaded when it is first asked
             for; one that cannot be loaded is not there. False when there is certainly none.
-        remembered: Called with a taste, a key and a function that finds rows, returns those rows, read-only. They may
-            be from an earlier call, so they must depend on nothing but the taste, the key and the catalog; the key
-            must tell apart whatever else they depend on, such as the strategy's configuration.
+        remembered: Called with a taste, a key and a function that finds an array, such as rows or their scores, returns
+            that array, read-only. It may be from an earlier call, so it must depend on nothing but the taste, the key
+            and the catalog; the key must tell apart whatever else it depends on, such as the strategy's configuration
+            or a model's version.
     """
 
     catalog: CatalogIndex

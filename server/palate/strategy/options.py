@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -30,18 +29,13 @@ def build_config(config_type: type[T], path: str, table: Mapping[str, object]) -
     Raises:
         ConfigError: With one line for each mistake: the key, what is wrong, and what would be right.
     """
+    adapter = TypeAdapter(dict[str, config_type], config=ConfigDict(extra="forbid", allow_inf_nan=False))  # type: ignore[valid-type]  # made at run time
     try:
-        built: T = _adapter(config_type).validate_python({path: dict(table)})[path]
+        built: T = adapter.validate_python({path: dict(table)})[path]
     except ValidationError as error:
         lines = [_describe(details, config_type) for details in error.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from error
     return built
-
-
-@cache
-def _adapter(config_type: type[Any]) -> TypeAdapter[dict[str, Any]]:
-    """Return what checks a table; making it takes a millisecond, and a trainer loads the same plugins again and again."""
-    return TypeAdapter(dict[str, config_type], config=ConfigDict(extra="forbid", allow_inf_nan=False))  # type: ignore[valid-type]  # made at run time
 
 
 def _describe(details: ErrorDetails, config_type: Any) -> str:

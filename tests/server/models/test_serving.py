@@ -47,7 +47,7 @@ def publish(store: Store, make_file: Make) -> Publish:
 def restart(store: Store) -> Iterator[Callable[[], ServedModels]]:
     """Return a function that makes what a worker has that has loaded nothing yet."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(ServedModels(store.models, FEATURE_MAP, 10**8, 10**6)))
+        yield lambda: stack.enter_context(closing(ServedModels(store.models, FEATURE_MAP, 10**8)))
 
 
 @pytest.fixture

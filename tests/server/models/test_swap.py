@@ -237,7 +237,7 @@ def test_what_is_kept_of_a_listener_holds_no_model(
 ) -> None:
     """Each answer looks its models up anew, so that unused ones can leave memory; one answer keeps what it found."""
     publish("v1", tastes[0])
-    with closing(ServedModels(store.models, catalog.feature_map.fingerprint, max_bytes=0, score_bytes=0)) as models:
+    with closing(ServedModels(store.models, catalog.feature_map.fingerprint, max_bytes=0)) as models:
         listeners = Listeners(store, catalog, 10_000, models)
         one, other = listeners.get("ana"), listeners.get("ana")
         assert one.profile is other.profile
@@ -249,7 +249,7 @@ def test_pointers_are_read_when_they_have_moved_and_only_then(
     store: Store, client: Client, catalog: Catalog, tastes: Sequence[str], publish: Publish
 ) -> None:
     """A swap costs one read more, feedback none; whoever has no model pays nothing."""
-    with closing(ServedModels(store.models, catalog.feature_map.fingerprint, max_bytes=10**8, score_bytes=0)) as models:
+    with closing(ServedModels(store.models, catalog.feature_map.fingerprint, max_bytes=10**8)) as models:
         counted = _Counted(models)
         listeners = Listeners(store, catalog, 10_000, counted)  # type: ignore[arg-type]  # it counts and passes on
         steps: list[tuple[int, Callable[[], object]]] = [

@@ -21,7 +21,7 @@ class Finder:
 
     def __call__(self, taste: Taste = METAL, key: Hashable = "near", user_id: str = "ana") -> Rows:
         """Look something up."""
-        return self.cache.rows(user_id, taste, key, self.find)
+        return self.cache.array(user_id, taste, key, self.find)
 
     def find(self) -> Rows:
         """Find rows that tell how often it was called."""

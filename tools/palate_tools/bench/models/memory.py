@@ -20,12 +20,11 @@ _LISTENERS: Final = 4
 _POINTS: Final = 40
 _CACHES: Final = {
     "models.session_bytes": 16 * 2**20,
-    "models.score_bytes": 500_000,
     "cache.slate_bytes": 300_000,
-    "cache.candidate_bytes": 1_500_000,
+    "cache.candidate_bytes": 2_000_000,
 }
-"""Small, so that the server's caches are full early, and each further swap drops a session, its scores, its best
-candidates and a slate."""
+"""Small, so that the server's caches are full early, and each further swap drops a session, a slate, and what an old
+model said of its candidates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def measure_scoring(catalog_path: Path, data_dir: Path) -> list[ScoringFigures]:
     write_graphs(config, user_id, data_dir / "graphs")
     with Catalog.open(catalog_path) as catalog, closing(open_store(config.store_url)) as store:
         fingerprint = catalog.feature_map.fingerprint
-        with closing(ServedModels(store.models, fingerprint, config.models.session_bytes, score_bytes=0)) as models:
+        with closing(ServedModels(store.models, fingerprint, config.models.session_bytes)) as models:
             graphs = read_graphs(data_dir / "graphs")
             for target, graph in zip(targets(store, fingerprint), graphs, strict=True):
                 publish(store, target, graph)
