@@ -33,13 +33,12 @@ def draw_boosting(curves: LearningCurves) -> Figure:
     _draw(auc, trees, curves.auc, curves.auc_deviation / error, curves.chosen)
     loss.set_title("Log-loss, nats", pad=8)
     auc.set_title("AUC", pad=8)
-    half = len(trees) // 2
-    held_out = curves.log_loss[half] + curves.log_loss_deviation[half] / error
-    for name, height, colour in (
-        ("held out", held_out, MODEL),
-        ("labels trained on", curves.fitted_log_loss[half], MUTED),
+    half, below = len(trees) // 2, curves.log_loss[-1] - curves.log_loss_deviation[-1] / error
+    for name, place, offset, side, colour in (
+        ("held out", (trees[-1], below), (0, -14), "right", MODEL),
+        ("labels trained on", (trees[half], curves.fitted_log_loss[half]), (6, 6), "left", MUTED),
     ):
-        loss.annotate(name, (trees[half], height), (6, 6), textcoords="offset points", color=colour, size=9.5)
+        loss.annotate(name, place, offset, textcoords="offset points", color=colour, size=9.5, ha=side)
     return sheet.figure
 
 
