@@ -164,7 +164,7 @@ class CacheConfig(_Table):
     slate_bytes: Annotated[int, Field(ge=0)] = 67_108_864
     """Memory for slates; one of ten items takes about 3 kilobytes."""
     candidate_bytes: Annotated[int, Field(ge=0)] = 134_217_728
-    """Memory for what was found for tastes: the candidates of one take about 6 kilobytes, in order by a model 18."""
+    """Memory for what was found for tastes: the candidates of one take about 6 kilobytes, in order by a model 16."""
 
 
 class ModelsConfig(_Table):

@@ -7,7 +7,6 @@ So all scores are calibrated probabilities of a like and stand in one order.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -31,6 +30,8 @@ from palate_strategies.scoring import TasteScorer, scorers_of
 __all__ = ["AcceptedModels", "accepted_models", "explored_by_models", "score_by_models", "scorers_by_models"]
 
 _COMMON: Final = ""
+_SCORED: Final = np.dtype([("row", np.int32), ("score", np.float32)])
+"""A candidate, and what a model says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class _ModelScorer(TasteScorer):
         self._normalized = catalog.normalized
         self._model = model
         self.model_version = model.version
+        self._scored = np.empty(0, dtype=_SCORED)
         self._offset = np.float64(model.cluster_offsets.get(catalog.clusters[cluster].cluster_id, 0.0))
 
     def scores(self, rows: Rows) -> NDArray[np.float32]:
@@ -107,22 +109,22 @@ class _ModelScorer(TasteScorer):
 
     def _first(self) -> Rows:
         """Return the first set, where to look being the taste's and the order the model's."""
-        by_model = "best first", self.model_version, self._config
-        return self._remembered(self.taste, by_model, lambda: self._candidates[np.argsort(-self._said)])
+        by_model = "scored", self.model_version, self._config
+        self._scored = self._remembered(self.taste, by_model, self._score_candidates)
+        return self._scored["row"]
 
-    @cached_property
-    def _candidates(self) -> Rows:
-        return self._remembered(self.taste, ("near", self._config), self._near)
-
-    @cached_property
-    def _said(self) -> NDArray[np.float32]:
-        """Return what the model says of the candidates."""
-        by_model = "said", self.model_version, self._config
-        return self._remembered(self.taste, by_model, lambda: self.scores(self._candidates))
+    def _score_candidates(self) -> NDArray[np.void]:
+        rows = self._remembered(self.taste, ("near", self._config), self._near)
+        scores = self.scores(rows)
+        scored = np.empty(len(rows), dtype=_SCORED)
+        order = np.argsort(-scores)
+        scored["row"], scored["score"] = rows[order], scores[order]
+        return scored
 
     def _parts(self, rows: Rows, spoken: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - the model has it
-        place = rows[:, np.newaxis] == self._candidates
-        scores = self._said[place.argmax(axis=1)] if place.any(axis=1).all() else self.scores(rows)
+        place = rows[:, np.newaxis] == self._scored["row"]
+        said = place.any(axis=1).all()
+        scores = self._scored["score"][place.argmax(axis=1)] if said else self.scores(rows)
         return [{"model": score} for score in scores.tolist()]
 
 

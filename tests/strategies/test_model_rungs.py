@@ -20,6 +20,7 @@ from palate_strategies.config import ModelRungConfig, RankingConfig
 from palate_strategies.gbdt import Gbdt
 from palate_strategies.logistic import Logistic
 from palate_strategies.model_rung import ModelRung
+from palate_strategies.model_scoring import accepted_models, scorers_by_models
 from palate_strategies.neural import Neural
 from palate_strategies.ranking import Ranking
 
@@ -395,3 +396,15 @@ def test_a_swap_looks_for_no_candidates(four: Listener, monkeypatch: pytest.Monk
     assert {"j-pop 4"} == ran
     assert {"metal 7", "j-pop 4"} == {choice.model_version for choice in after} - {""}
     assert after == slate(GBDT, served(four, swapped.context.models), 20)
+
+
+def test_choices_of_tracks_that_were_not_dealt_look_for_no_candidates(
+    four: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An explored track is scored by itself, whatever else its taste might offer."""
+    monkeypatch.delattr(Catalog, "nearest")
+    models = accepted_models(four.profile, four.context, GBDT.recipes)
+    [scorer] = scorers_by_models(models, [four.profile.tastes["j-pop"]], four.context, ModelRungConfig())
+    rows = four.context.catalog.popular(scorer.cluster)[:2]
+    scores = [choice.score for choice in scorer.choices(rows, ReasonKind.EXPLORATION)]
+    assert scorer.scores(rows).tolist() == scores
