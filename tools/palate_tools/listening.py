@@ -234,9 +234,13 @@ def _show_slate(session: Session, numbers: Iterator[int], slate: recommendation_
 
 def _show_models(session: Session, items: Iterable[recommendation_pb2.RecommendedItem]) -> None:
     """Name the models that scored a slate, as `palate models` lists them; nothing where no model had a part."""
-    used = dict.fromkeys(f"{item.taste_id} {item.model_version}" for item in items if item.model_version)
-    if used:
-        print_line(session.console, f"models: {', '.join(used)}")
+    tastes: dict[str, dict[str, None]] = {}
+    for item in items:
+        if item.model_version:
+            tastes.setdefault(item.model_version, {})[item.taste_id or "-"] = None
+    if tastes:
+        used = "; ".join(f"{version} for {', '.join(served)}" for version, served in tastes.items())
+        print_line(session.console, f"models: {used}")
 
 
 def _why(item: recommendation_pb2.RecommendedItem) -> str:

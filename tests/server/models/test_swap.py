@@ -121,7 +121,16 @@ def test_a_slate_on_the_terminal_names_the_models_that_scored_it(
     assert "models:" not in CliRunner().invoke(recommend, command).stdout
     publish("v1", tastes[0])
     lines = CliRunner().invoke(recommend, command).stdout.splitlines()
-    assert [f"models: {tastes[0]} v1"] == [line for line in lines if line.startswith("models: ")]
+    assert [f"models: v1 for {tastes[0]}"] == [line for line in lines if line.startswith("models: ")]
+    publish("c1", "")
+    [line] = [
+        line for line in CliRunner().invoke(recommend, command).stdout.splitlines() if line.startswith("models: ")
+    ]
+    parts = (part.split(" for ") for part in line.removeprefix("models: ").split("; "))
+    said = {(version, taste) for version, served in parts for taste in served.split(", ")}
+    items = client.recommend("ana", page_size=20).items
+    assert {(item.model_version, item.taste_id or "-") for item in items if item.model_version} == said
+    assert ("c1", "-") in said, "an explored track of no taste"
 
 
 def test_a_broken_model_changes_no_answer(
