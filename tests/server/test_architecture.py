@@ -11,7 +11,7 @@ import palate_strategies
 import pytest
 
 FLOORS = [
-    {"errors", "lru", "observer", "service_names", "suggestion", "__init__", "v1"},
+    {"bursts", "errors", "lru", "observer", "service_names", "suggestion", "__init__", "v1"},
     {"catalog"},
     {"tastes"},
     {"strategy", "store"},

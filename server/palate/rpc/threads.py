@@ -4,11 +4,14 @@ import asyncio
 import contextvars
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import grpc
+
+from palate.bursts import Burst
 
 __all__ = ["CallContext", "Turns", "deadline_of", "in_thread"]
 
@@ -38,7 +41,8 @@ class Turns:
     The event loop is such a thread too. It stands still for the first 12 milliseconds of a turn: a slate that is made
     in one go holds up the other calls for less time than one that they fight over (of some 7 ms of processor time
     beside cached answers 2 were left). A slate takes 2 to 5 ms, and twice that on a machine that is busy otherwise.
-    Where the last one took longer, since a strategy waits for somebody else, the loop goes on at once.
+    Where the last one took longer, since a strategy waits for somebody else, the loop goes on at once. Once a model has
+    been loaded the loop goes on for a moment, so that nobody waits for that and for the slate as well.
 
     Args:
         bursts: Whether the loop stands still; not where work waits for a network.
@@ -53,14 +57,13 @@ class Turns:
         """Call a function in a thread, in a turn, with the logging context of the caller."""
         context = contextvars.copy_context()
         async with self.turn():
-            started = time.monotonic()
-            future = executor.submit(lambda: context.run(function, *args, **kwargs))
-            if self._quick:
-                wait([future], _BURST_SECONDS)
+            burst = Burst(asyncio.get_running_loop(), _BURST_SECONDS if self._quick else 0.0)
+            future = executor.submit(context.run, burst.run, partial(function, *args, **kwargs))
+            burst.stand()
             try:
                 return await asyncio.wrap_future(future)
             finally:
-                self._quick = self._bursts and time.monotonic() - started < _BURST_SECONDS
+                self._quick = self._bursts and burst.seconds < _BURST_SECONDS
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from palate.bursts import rest
 from palate.rpc.threads import Turns
 
 
@@ -87,6 +88,64 @@ def test_the_loop_stands_still_for_quick_work_and_goes_on_beside_slow_work() -> 
 
     quick, slow, slower = asyncio.run(run())
     assert quick < 10 < min(slow, slower)
+
+
+def test_work_that_rests_lets_the_loop_answer_others_between_its_parts() -> None:
+    """The loop stands still for both parts and goes on for longer than the first between them."""
+
+    async def run() -> tuple[list[str], float]:
+        turns, log = Turns(bursts=True), list[str]()
+
+        def work() -> None:
+            log.append("first part")
+            time.sleep(0.002)
+            rest()
+            log.append("second part")
+
+        async def others() -> None:
+            while True:
+                log.append("others")
+                await asyncio.sleep(0)
+
+        with ThreadPoolExecutor(1) as pool:
+            beside = asyncio.create_task(others())
+            started = time.monotonic()
+            await turns.run(pool, work)
+            seconds = time.monotonic() - started
+            beside.cancel()
+        return log, seconds
+
+    log, seconds = asyncio.run(run())
+    parts = [position for position, what in enumerate(log) if what != "others"]
+    assert ["first part", "second part"] == [log[position] for position in parts]
+    assert parts[1] - parts[0] > 10
+    assert seconds >= 0.008
+
+
+def test_rests_do_not_grow_while_the_loop_is_busy() -> None:
+    """Work that rests again before the loop stands still again goes on at once."""
+
+    async def run() -> float:
+        turns = Turns(bursts=True)
+
+        def work() -> None:
+            time.sleep(0.002)
+            for _ in range(11):
+                rest()
+
+        async def others() -> None:
+            while True:
+                time.sleep(0.02)  # noqa: ASYNC251 - a loop that has much to do
+                await asyncio.sleep(0)
+
+        with ThreadPoolExecutor(1) as pool:
+            beside = asyncio.create_task(others())
+            started = time.monotonic()
+            await turns.run(pool, work)
+            beside.cancel()
+        return time.monotonic() - started
+
+    assert asyncio.run(run()) < 5  # eleven rests, each four times as long as the one before, take longer
 
 
 @pytest.mark.parametrize("bursts", [True, False])
