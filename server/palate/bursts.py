@@ -52,6 +52,7 @@ class Burst:
         try:
             return work()
         finally:
+            self._left = 0.0  # a part that was given up may still rest
             self._over.set()
 
     def rest(self) -> None:

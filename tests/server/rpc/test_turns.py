@@ -1,11 +1,12 @@
 """Turns at working out slates."""
 
 import asyncio
+import contextvars
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from palate.bursts import rest
+from palate.bursts import Burst, rest
 from palate.rpc.threads import Turns
 
 
@@ -120,6 +121,28 @@ def test_work_that_rests_lets_the_loop_answer_others_between_its_parts() -> None
     assert ["first part", "second part"] == [log[position] for position in parts]
     assert parts[1] - parts[0] > 10
     assert seconds >= 0.008
+
+
+def test_the_loop_does_not_stand_still_for_what_was_given_up() -> None:
+    """A part of the work that comes back from its rest after the work has ended is nobody's concern."""
+    parts: list[Future[None]] = []
+
+    async def run() -> None:
+        burst = Burst(asyncio.get_running_loop(), seconds=60)
+
+        def work() -> None:
+            time.sleep(0.01)
+            parts.append(pool.submit(contextvars.copy_context().run, rest))
+
+        with ThreadPoolExecutor(2) as pool:
+            whole = pool.submit(contextvars.copy_context().run, burst.run, work)
+            burst.stand()
+            await asyncio.wrap_future(whole)
+            await asyncio.wrap_future(parts[0])
+
+    started = time.monotonic()
+    asyncio.run(run())
+    assert time.monotonic() - started < 30
 
 
 def test_rests_do_not_grow_while_the_loop_is_busy() -> None:
