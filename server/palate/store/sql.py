@@ -1,5 +1,6 @@
 """The store over SQL."""
 
+import functools
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import fields
 from operator import itemgetter
 from typing import Final
+
+from sqlalchemy import Dialect
 
 from palate.errors import StoreUnavailable
 from palate.store.connections import Connection, Connections, Database, Statement
@@ -39,6 +42,12 @@ _HEADER: Final = len(fields(Header))
 """How many columns of `Statements.since` are the header's."""
 
 
+@functools.cache
+def _statements(dialect: Dialect) -> tuple[Statements, ModelStatements]:
+    """Compile all statements for a dialect, which takes longer than to connect."""
+    return Statements(dialect), ModelStatements(dialect)
+
+
 class SqlStore:
     """A `palate.store.contract.Store` in a SQL database whose tables are up to date.
 
@@ -47,8 +56,7 @@ class SqlStore:
     """
 
     def __init__(self, database: Database) -> None:
-        self._statements = Statements(database.dialect)
-        self._model_statements = ModelStatements(database.dialect)
+        self._statements, self._model_statements = _statements(database.dialect)
         self._connections = Connections(database)
         self.local = database.local
         self._models = SqlModels(self._connections, self._statements, self._model_statements)

@@ -1,5 +1,6 @@
 """From the operator's table of a strategy to the strategy's own typed configuration."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -29,13 +30,18 @@ def build_config(config_type: type[T], path: str, table: Mapping[str, object]) -
     Raises:
         ConfigError: With one line for each mistake: the key, what is wrong, and what would be right.
     """
-    adapter = TypeAdapter(dict[str, config_type], config=ConfigDict(extra="forbid", allow_inf_nan=False))  # type: ignore[valid-type]  # made at run time
     try:
-        built: T = adapter.validate_python({path: dict(table)})[path]
+        built: T = _adapter(config_type).validate_python({path: dict(table)})[path]  # type: ignore[arg-type]  # types are hashable
     except ValidationError as error:
         lines = [_describe(details, config_type) for details in error.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from error
     return built
+
+
+@functools.lru_cache
+def _adapter(config_type: Any) -> TypeAdapter[dict[str, Any]]:
+    """Return what checks a table of such configurations; making it takes a millisecond."""
+    return TypeAdapter(dict[str, config_type], config=ConfigDict(extra="forbid", allow_inf_nan=False))
 
 
 def _describe(details: ErrorDetails, config_type: Any) -> str:
