@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from palate.bursts import rest
 from palate.errors import StoreUnavailable
 from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
@@ -78,7 +77,6 @@ class ServedModels:
         known = (record.version, record.user_id, record.taste_id, record.recipe)
         if (said.version, said.user_id, said.taste_id, said.recipe) != known:
             raise UnusableModel(f"its metadata is that of {said.version} of {said.user_id!r}, {said.taste_id!r}")
-        rest()
         return model
 
     def _report(self, version: str, reason: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
+from palate.bursts import rest
 from palate.lru import LruCache
 from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
@@ -18,10 +19,10 @@ _BYTES_PER_FAILURE: Final = 1024
 class SessionCache:
     """Loads each version once and keeps the most recently used ones, as many as `max_bytes` holds.
 
-    Who asks for a version that is being loaded waits for that load; nobody waits for the load of another version. A
-    version that cannot be used is remembered with its reason and not tried again: what replaces it has another
-    version. A load that fails for any other reason, such as a store that cannot be reached, is tried anew by the
-    next call.
+    Who asks for a version that is being loaded waits for that load; nobody waits for the load of another version. Who
+    has loaded one rests before going on with it; see `palate.bursts`. A version that cannot be used is remembered with
+    its reason and not tried again: what replaces it has another version. A load that fails for any other reason, such
+    as a store that cannot be reached, is tried anew by the next call.
 
     Args:
         load: Loads a version; raises UnusableModel when it can never be used.
@@ -82,6 +83,7 @@ class SessionCache:
         else:
             self._keep(version, model)
             loading.set_result(model)
+            rest()
 
     def _keep(self, version: str, outcome: ServedModel | UnusableModel | None) -> None:
         with self._lock:

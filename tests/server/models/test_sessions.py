@@ -1,11 +1,14 @@
 """The models that a worker keeps."""
 
+import asyncio
+import contextvars
 import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from palate.bursts import Burst
 from palate.errors import StoreUnavailable
 from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
@@ -52,6 +55,28 @@ def test_a_version_is_loaded_once(loader: Loader) -> None:
     assert cache.get("v1") is cache.get("v1")
     assert "v1" == cache.get("v1").version
     assert {"v1": 1} == loader.loads
+
+
+def test_who_has_loaded_a_version_lets_the_event_loop_go_on_before_using_it(loader: Loader) -> None:
+    """The loop stands still for a call, but not for the loading of a model and for the slate by it in one go."""
+    cache, log = loader.cache(), list[str]()
+    loader.gates["v1"] = threading.Event()
+
+    def work() -> None:
+        cache.get("v1")
+        log.append("the model is used")
+
+    async def run() -> None:
+        burst = Burst(asyncio.get_running_loop(), seconds=60)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(contextvars.copy_context().run, burst.run, work)
+            threading.Timer(0.05, loader.gates["v1"].set).start()
+            burst.stand()
+            log.append("the loop goes on")
+            await asyncio.wrap_future(future)
+
+    asyncio.run(run())
+    assert ["the loop goes on", "the model is used"] == log
 
 
 def test_many_who_ask_for_a_cold_version_at_once_load_it_once(loader: Loader) -> None:
