@@ -157,6 +157,23 @@ def test_a_trainer_that_watches_outlives_a_store_that_is_away(
     assert isinstance(run("--watch").exception, ConfigError)
 
 
+def test_a_trainer_that_watches_stops_as_services_are_stopped(
+    arguments: list[str], tell: Callable[..., None], store: Store
+) -> None:
+    """SIGTERM ends it and the processes that trained, without a word of what was left behind."""
+    tell("ana", 60)
+    command = [sys.executable, "-c", "from palate_tools.cli import main; main()", "train", *arguments]
+    with subprocess.Popen(
+        [*command, "--watch", "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watch:
+        deadline = time.monotonic() + 60
+        while not store.models.runs() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        watch.terminate()
+        out, err = watch.communicate(timeout=60)
+    assert (0, "stopped", "") == (watch.returncode, out.splitlines()[-1], err)
+
+
 def test_a_trainer_that_is_killed_while_it_watches_leaves_a_store_that_the_next_one_uses(
     arguments: list[str], tell: Callable[..., None], store: Store
 ) -> None:

@@ -1,5 +1,8 @@
 """`palate train`."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -42,7 +45,7 @@ class _Order:
     "--taste", "tastes", multiple=True, metavar="TASTE", help="Only this taste's own model; with --user. Repeatable."
 )
 @click.option("--dry-run", is_flag=True, help="Train and judge, but write nothing.")
-@click.option("--watch", is_flag=True, help="Go on, and train listeners as they become due, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Go on, and train listeners as they become due, until SIGTERM or Ctrl-C.")
 @click.option(
     "--interval",
     default=30.0,
@@ -78,17 +81,31 @@ def train(  # noqa: PLR0913 - an option each
     set_up_logs(config.log.model_copy(update={"level": "warning"}))
     console = open_console()
     order = _Order(users, tastes, dry_run)
-    failed = _train(config, order, jobs, backend, console)
+    failed = False
     try:
-        while watch and not Event().wait(interval):
-            try:
-                failed |= _train(config, order, jobs, backend, console)
-            except StoreUnavailable as error:
-                print_line(console, f"{error}; looking again in {interval:g} seconds")
+        with _stopped_like_a_service() if watch else nullcontext():
+            failed = _train(config, order, jobs, backend, console)
+            while watch and not Event().wait(interval):
+                try:
+                    failed |= _train(config, order, jobs, backend, console)
+                except StoreUnavailable as error:
+                    print_line(console, f"{error}; looking again in {interval:g} seconds")
     except KeyboardInterrupt:
+        if not watch:
+            raise
         print_line(console, "stopped")
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _stopped_like_a_service() -> Iterator[None]:
+    """Have SIGTERM do what Ctrl-C does, so that the processes that train are ended and cleaned up after."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def training_config(config_path: Path | None, data_dir: Path | None) -> Config:
