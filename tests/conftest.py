@@ -17,9 +17,9 @@ import grpc
 import psycopg
 import pytest
 from hypothesis import settings
+from palate.app.config import LogConfig, load_config
+from palate.app.logs import set_up_logs
 from palate.catalog.snapshot import Catalog
-from palate.config import LogConfig, load_config
-from palate.logs import set_up_logs
 from palate.testing.server import running_server
 from palate_tools.catalog.bundled import bundled_catalog
 from prometheus_client.parser import text_string_to_metric_families

@@ -21,7 +21,7 @@ FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAME = re.compile(r"palate(?:_strategies|_tools)?(?:\.\w+)+")
-OTHER_NAMES = {"palate.toml", "palate.db", "palate.v1", "palate.strategies", "palate.recipes"}
+OTHER_NAMES = {"palate.toml", "palate.db", "palate.v1", "palate.strategies", "palate.learners"}
 """What looks like the name of something in the code, and is that of a file, of the contract or of entry points."""
 
 over_pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

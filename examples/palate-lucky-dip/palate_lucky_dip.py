@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.strategy import Choice, Context, Reason, ReasonKind, Rows, Scores, SlateRequest, Stage
-from palate.strategy.slate import SlateBuilder
-from palate.tastes import Profile, Taste, TasteState
+from palate.domain import Profile, Taste, TasteState
+from palate.plugins import Choice, Context, Reason, ReasonKind, Rows, Scores, SlateRequest, Stage
+from palate.plugins.slate import SlateBuilder
 
 __all__ = ["LuckyDip", "LuckyDipConfig"]
 

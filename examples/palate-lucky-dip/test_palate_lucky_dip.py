@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.strategy import Choice, SlateRequest
+from palate.plugins import Choice, SlateRequest
 from palate.testing.catalog import Listener, make_listener, small_catalog
 from palate.testing.strategy import StrategySuite
 from palate_lucky_dip import LuckyDip, LuckyDipConfig

@@ -66,7 +66,7 @@ class NotFound(PalateError):
 
 
 class StrategyFailed(PalateError):
-    """A strategy that the caller named, or the whole ladder, broke, ran out of time or declined.
+    """A strategy that the caller named, or the whole stages, broke, ran out of time or declined.
 
     Args:
         strategy: The strategy's name.

@@ -1,4 +1,4 @@
-"""What the server tells of its doings; `palate.metrics` counts it."""
+"""What the server tells of its doings; `palate.app.metrics` counts it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -39,13 +39,13 @@ class Observer:
     def feedback_written(self, kinds: Sequence[str]) -> None:
         """Feedback was written in one transaction: what kind each was, such as ``like``."""
 
-    def profile_folded(self, source: str) -> None:
+    def profile_updated(self, source: str) -> None:
         """A profile was brought up to date: from ``events`` since, the ``store`` or a ``replay`` of the whole log."""
 
     def models_swapped(self, count: int) -> None:
         """So many tastes of a listener in memory were found to be served by another model than before."""
 
-    def model_served(self, recipe: str) -> None:
+    def model_served(self, learner: str) -> None:
         """A model took part in an answer."""
 
     def model_broken(self) -> None:

@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.catalog.tracks import FEATURES
-from palate.strategy.contract import (
+from palate.domain.profile import Profile
+from palate.domain.track import FEATURES
+from palate.plugins.slate import SlateBuilder, draw, eligible_clusters, shown_by_cluster, widening
+from palate.plugins.strategy import (
     CatalogIndex,
     Choice,
     Context,
@@ -18,8 +20,6 @@ from palate.strategy.contract import (
     SlateRequest,
     Stage,
 )
-from palate.strategy.slate import SlateBuilder, draw, eligible_clusters, shown_by_cluster, widening
-from palate.tastes.profile import Profile
 
 from palate_strategies.config import ColdStartConfig
 from palate_strategies.judging import score_by_popularity

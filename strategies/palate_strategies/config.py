@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 
-__all__ = ["ColdStartConfig", "FallbackConfig", "ModelRungConfig", "RankingConfig", "ScoringConfig"]
+__all__ = ["ColdStartConfig", "FallbackConfig", "ModelStrategyConfig", "RankingConfig", "ScoringConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class FallbackConfig(ScoringConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelRungConfig(FallbackConfig):
+class ModelStrategyConfig(FallbackConfig):
     """The options of logistic, neural and gbdt: what the tastes without a model and the explored slots need.
 
     Attributes:

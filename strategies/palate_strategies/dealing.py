@@ -5,9 +5,9 @@ from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
-from palate.strategy.contract import Context, Rows, SlateRequest
-from palate.strategy.slate import SlateBuilder, share_slots, shown_by_cluster, take_turns
-from palate.tastes.profile import Taste
+from palate.domain.profile import Taste
+from palate.plugins.slate import SlateBuilder, share_slots, shown_by_cluster, take_turns
+from palate.plugins.strategy import Context, Rows, SlateRequest
 
 from palate_strategies.scoring import TasteScorer
 

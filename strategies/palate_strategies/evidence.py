@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.strategy.contract import CatalogIndex, Rows
-from palate.tastes.confidence import DISLIKE_WEIGHT
-from palate.tastes.profile import Tally, Taste
+from palate.domain.confidence import DISLIKE_WEIGHT
+from palate.domain.profile import Tally, Taste
+from palate.plugins.strategy import CatalogIndex, Rows
 
 __all__ = ["ArtistEvidence", "Sound", "genre_evidence", "sound_of_clusters", "sound_of_tally"]
 

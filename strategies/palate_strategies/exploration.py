@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.strategy.contract import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows
-from palate.strategy.slate import SlateBuilder, draw, eligible_clusters
-from palate.tastes.profile import Taste
+from palate.domain.profile import Taste
+from palate.plugins.slate import SlateBuilder, draw, eligible_clusters
+from palate.plugins.strategy import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows
 
 from palate_strategies.config import FallbackConfig
 from palate_strategies.judging import judge

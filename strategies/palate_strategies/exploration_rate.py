@@ -12,9 +12,9 @@ from math import ceil, floor
 from typing import Final
 
 import numpy as np
-from palate.strategy.contract import SlateRequest
+from palate.plugins.strategy import SlateRequest
 
-from palate_strategies.config import ModelRungConfig
+from palate_strategies.config import ModelStrategyConfig
 from palate_strategies.exploration import Draws
 
 __all__ = ["Looks", "draw_looks", "exploration_rate"]
@@ -38,7 +38,7 @@ class Looks:
     weak: Sequence[float]
 
 
-def exploration_rate(config: ModelRungConfig, rated: int) -> float:
+def exploration_rate(config: ModelStrategyConfig, rated: int) -> float:
     """Return the share of slots that look around, in [0, 1].
 
     It is `exploration` for up to `exploration_span` rated tracks, falls in inverse proportion to them from there on,

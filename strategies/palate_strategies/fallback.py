@@ -5,9 +5,9 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from palate.strategy.contract import CatalogIndex, Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
-from palate.strategy.slate import SlateBuilder, take_turns
-from palate.tastes.profile import Profile, TasteState
+from palate.domain.profile import Profile, TasteState
+from palate.plugins.slate import SlateBuilder, take_turns
+from palate.plugins.strategy import CatalogIndex, Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
 
 from palate_strategies.config import FallbackConfig
 from palate_strategies.dealing import deal_among, slots_of

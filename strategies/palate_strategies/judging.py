@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.strategy.contract import CatalogIndex, Context, Rows, Scores
-from palate.tastes.profile import Profile, TasteState
+from palate.domain.profile import Profile, TasteState
+from palate.plugins.strategy import CatalogIndex, Context, Rows, Scores
 
 from palate_strategies.config import ScoringConfig
 from palate_strategies.scoring import TasteScorer, scorers_of

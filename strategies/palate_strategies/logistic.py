@@ -1,16 +1,16 @@
-"""Logistic: the first rung with trained models, for listeners with a handful of both kinds of verdicts."""
+"""Logistic: the first stage with trained models, for listeners with a handful of both kinds of verdicts."""
 
 from typing import ClassVar
 
-from palate.strategy.contract import Stage
+from palate.plugins.strategy import Stage
 
-from palate_strategies.model_rung import ModelRung
+from palate_strategies.model_strategy import ModelStrategy
 
 __all__ = ["Logistic"]
 
 
-class Logistic(ModelRung):
-    """Uses the models of the recipe of its name."""
+class Logistic(ModelStrategy):
+    """Uses the models of the learner of its name."""
 
     stage: ClassVar[Stage | None] = Stage(min_confidence=0.5, min_interactions=10)
-    recipes: ClassVar[frozenset[str]] = frozenset({"logistic"})
+    learners: ClassVar[frozenset[str]] = frozenset({"logistic"})

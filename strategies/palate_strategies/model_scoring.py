@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.strategy.contract import (
+from palate.domain.profile import Profile, Taste
+from palate.plugins.strategy import (
     Choice,
     Context,
     Declined,
@@ -21,7 +22,6 @@ from palate.strategy.contract import (
     Scores,
     TasteModel,
 )
-from palate.tastes.profile import Profile, Taste
 
 from palate_strategies.config import ScoringConfig
 from palate_strategies.judging import score_by_tastes
@@ -36,7 +36,7 @@ _SCORED: Final = np.dtype([("row", np.int32), ("score", np.float32)])
 
 @dataclass(frozen=True, slots=True)
 class AcceptedModels:
-    """The models that a rung uses for a listener; at least one.
+    """The models that a stage uses for a listener; at least one.
 
     Attributes:
         own: Models of single tastes, by the number of the taste's cluster.
@@ -57,26 +57,26 @@ class AcceptedModels:
         return (0.5 + 0.5 * np.tanh(logits / 2)).astype(np.float32)  # the logistic function, without overflow
 
 
-def accepted_models(profile: Profile, context: Context, recipes: Collection[str]) -> AcceptedModels:
-    """Return those of a listener's models that some recipes trained, of tastes with standing verdicts.
+def accepted_models(profile: Profile, context: Context, learners: Collection[str]) -> AcceptedModels:
+    """Return those of a listener's models that some learners trained, of tastes with standing verdicts.
 
     Raises:
         Declined: When there is none.
     """
-    common = _accepted(context, _COMMON, recipes)
+    common = _accepted(context, _COMMON, learners)
     own = {}
     for taste_id, taste in sorted(profile.tastes.items()):
-        cluster, model = context.catalog.cluster_number(taste_id), _accepted(context, taste_id, recipes)
+        cluster, model = context.catalog.cluster_number(taste_id), _accepted(context, taste_id, learners)
         if cluster is not None and model is not None and not taste.is_empty:
             own[cluster] = model
     if common is None and not own:
-        raise Declined(f"no model of {' or '.join(sorted(recipes))} serves {profile.user_id!r}")
+        raise Declined(f"no model of {' or '.join(sorted(learners))} serves {profile.user_id!r}")
     return AcceptedModels(own, common)
 
 
-def _accepted(context: Context, taste_id: str, recipes: Collection[str]) -> TasteModel | None:
+def _accepted(context: Context, taste_id: str, learners: Collection[str]) -> TasteModel | None:
     model = context.models.get(taste_id)
-    return model if model is not None and model.recipe in recipes else None
+    return model if model is not None and model.learner in learners else None
 
 
 def _shifted(probabilities: NDArray[np.float32], offsets: NDArray[np.float64] | np.float64) -> NDArray[np.float32]:
@@ -110,11 +110,11 @@ class _ModelScorer(TasteScorer):
     def _first(self) -> Rows:
         """Return the first set, where to look being the taste's and the order the model's."""
         by_model = "scored", self.model_version, self._config
-        self._scored = self._remembered(self.taste, by_model, self._score_candidates)
+        self._scored = self._memoise(self.taste, by_model, self._score_candidates)
         return self._scored["row"]
 
     def _score_candidates(self) -> NDArray[np.void]:
-        rows = self._remembered(self.taste, ("near", self._config), self._near)
+        rows = self._memoise(self.taste, ("near", self._config), self._near)
         scores = self.scores(rows)
         scored = np.empty(len(rows), dtype=_SCORED)
         order = np.argsort(-scores)

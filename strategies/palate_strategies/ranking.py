@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from palate.strategy.contract import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
-from palate.strategy.slate import SlateBuilder
-from palate.tastes.profile import Profile, TasteState
+from palate.domain.profile import Profile, TasteState
+from palate.plugins.slate import SlateBuilder
+from palate.plugins.strategy import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
 
 from palate_strategies.config import RankingConfig
 from palate_strategies.dealing import deal_best_first, slots_of

@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.catalog.tracks import FEATURES
-from palate.strategy.contract import CatalogIndex, Choice, Reason, ReasonKind, Rows
+from palate.domain.track import FEATURES
+from palate.plugins.strategy import CatalogIndex, Choice, Reason, ReasonKind, Rows
 
 __all__ = ["nearest_liked", "popularity_choice", "strongest_features"]
 

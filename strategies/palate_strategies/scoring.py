@@ -19,10 +19,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.strategy.contract import Choice, Context, Reason, ReasonKind, Rows
-from palate.strategy.slate import widening
-from palate.tastes.confidence import PRIOR_STRENGTH
-from palate.tastes.profile import Taste
+from palate.domain.confidence import PRIOR_STRENGTH
+from palate.domain.profile import Taste
+from palate.plugins.slate import widening
+from palate.plugins.strategy import Choice, Context, Reason, ReasonKind, Rows
 
 from palate_strategies.config import ScoringConfig
 from palate_strategies.evidence import ArtistEvidence, Sound, genre_evidence, sound_of_clusters, sound_of_tally
@@ -68,7 +68,7 @@ class TasteScorer:
         self.taste = taste
         self.cluster = cluster
         self._catalog = context.catalog
-        self._remembered = context.remembered
+        self._memoise = context.memoise
         self._config = config
         self._weights = np.array(config.feature_weights, dtype=np.float32)
         self._rated = [side.get(taste.taste_id, _NO_ROWS) for side in (context.liked, context.disliked)]
@@ -112,7 +112,7 @@ class TasteScorer:
 
     def _first(self) -> Rows:
         """Return the first set, which depends on the taste and the configuration alone."""
-        return self._remembered(self.taste, ("best first", self._config), lambda: self._best_first(self._near()))
+        return self._memoise(self.taste, ("best first", self._config), lambda: self._best_first(self._near()))
 
     def _near(self) -> Rows:
         """Return the first set in no order."""

@@ -14,7 +14,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "palate-lucky-dip"
 SESSION = """
 import json, sys
 from palate.client import Client
-from palate.config import load_config
+from palate.app.config import load_config
 from palate.testing.server import running_server
 from palate.v1.strategy_pb2 import StrategyState
 
@@ -31,7 +31,7 @@ with running_server(load_config(None, keys)) as address, Client(address) as clie
         "items": [[item.track_id, item.taste_id, item.exploration, item.propensity] for item in slate.items],
         "ranked": [[item.track_id, item.taste_id] for item in ranked.items],
         "listed": {
-            each.name: [StrategyState.Name(each.state), each.distribution, each.version, each.ladder_position]
+            each.name: [StrategyState.Name(each.state), each.distribution, each.version, each.stage_number]
             for each in client.list_strategies().strategies
         },
     }))
@@ -65,7 +65,7 @@ def session(site: Path, catalog_path: Path, tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_server_lists_the_plugin_with_its_distribution(session: Any) -> None:
-    """It is loaded, stands on no rung, and changes nothing for palate's own strategies."""
+    """It is loaded, stands on no stage, and changes nothing for palate's own strategies."""
     assert ["STRATEGY_STATE_LOADED", "palate-lucky-dip", "0.1.0", 0] == session["listed"]["lucky_dip"]
     assert 1 == session["listed"]["cold_start"][3]
 

@@ -60,31 +60,31 @@ def test_the_server_imports_no_training_library_and_no_tool(path: Path) -> None:
 
 
 STRATEGIES = Path(palate_strategies.__file__).parent
-RECIPES = sources(STRATEGIES / "recipes")
+LEARNERS = sources(STRATEGIES / "learners")
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in sources(STRATEGIES) if path not in RECIPES], ids=lambda path: path.name
+    "path", [path for path in sources(STRATEGIES) if path not in LEARNERS], ids=lambda path: path.name
 )
 def test_strategies_reach_nothing_but_their_context(path: Path) -> None:
     """A strategy sees values, never transport, store or runtime, and needs no training library."""
     roots = {".".join(name.split(".")[:2]) for name in imports(path)}
     assert set() == {name.split(".")[0] for name in roots} & (RUNTIME | TRAINING | {"palate_tools"})
     own = {name for name in roots if name.startswith("palate.")}
-    assert own <= {"palate.strategy", "palate.tastes", "palate.catalog"}
+    assert own <= {"palate.plugins", "palate.domain", "palate.catalog"}
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
-def test_recipes_know_of_the_server_what_models_are(path: Path) -> None:
-    """A recipe sees labels and says how its models are served; it reaches neither transport, store nor runtime."""
+@pytest.mark.parametrize("path", LEARNERS, ids=lambda path: path.name)
+def test_learners_know_of_the_server_what_models_are(path: Path) -> None:
+    """A learner sees labels and says how its models are served; it reaches neither transport, store nor runtime."""
     roots = {".".join(name.split(".")[:2]) for name in imports(path)}
     assert set() == {name.split(".")[0] for name in roots} & (RUNTIME | {"palate_tools"})
     assert {name for name in roots if name.startswith("palate.")} <= {"palate.catalog", "palate.models"}
 
 
 def test_the_plugin_contract_pulls_in_no_transport_store_or_runtime() -> None:
-    """`import palate.strategy` stays light for those who write plugins."""
-    code = "import sys, palate.strategy; print(*{name.split('.')[0] for name in sys.modules})"
+    """`import palate.plugins` stays light for those who write plugins."""
+    code = "import sys, palate.plugins; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert set() == set(loaded.stdout.split()) & (RUNTIME | TRAINING)
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from palate.config import Config, load_config
+from palate.app.config import Config, load_config
 from palate.errors import ConfigError
 from pydantic import BaseModel
 
@@ -51,8 +51,8 @@ def test_the_environment_outranks_the_file_and_flags_outrank_both(
         ("[server]\nxyz = 1", "server.xyz: unknown key; valid are server.drain_seconds, server.host, "),
         ("[sever]\nport = 1", "sever: unknown key; did you mean server?"),
         ("[server]\nport = 'many'", "server.port: Input should be a valid integer"),
-        ("[ladder.ranking]\nmin_interactions = 3", "ladder.ranking.min_confidence: is required"),
-        ("[ladder.ranking]\nmin_confidenc = 3", "did you mean ladder.ranking.min_confidence?"),
+        ("[stages.ranking]\nmin_interactions = 3", "stages.ranking.min_confidence: is required"),
+        ("[stages.ranking]\nmin_confidenc = 3", "did you mean stages.ranking.min_confidence?"),
         ("[[auth.tokens]]\nname = 'a'\nsha256 = 'b'", "auth.tokens.0.sha256"),
         ("server = [", "is not valid TOML"),
     ],

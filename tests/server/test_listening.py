@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.testing.catalog import small_catalog
 from palate.v1 import (
     feedback_pb2,

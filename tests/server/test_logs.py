@@ -7,8 +7,8 @@ import pytest
 
 SCRIPT = """
 import structlog
-from palate.config import LogConfig
-from palate.logs import set_up_logs
+from palate.app.config import LogConfig
+from palate.app.logs import set_up_logs
 
 set_up_logs(LogConfig(format={format!r}))
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import grpc
 import pytest
 from palate import __version__
+from palate.app.metrics import Metrics
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, NotFound, StrategyFailed
-from palate.metrics import Metrics
-from palate.strategy.registry import installed
+from palate.plugins.registry import installed
 from palate.v1 import feedback_pb2, feedback_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
 from prometheus_client import CollectorRegistry
 
@@ -103,9 +103,9 @@ def test_calls_slates_and_feedback_are_counted(
     } == scrape("palate_feedback_recorded_total")
     assert (3, 3) == (samples["palate_feedback_batch_size_count",], samples["palate_feedback_batch_size_sum",])
     assert {
-        ("palate_profile_folds_total", "store"): 1,
-        ("palate_profile_folds_total", "events"): 1,
-    } == scrape("palate_profile_folds_total")
+        ("palate_profile_updates_total", "store"): 1,
+        ("palate_profile_updates_total", "events"): 1,
+    } == scrape("palate_profile_updates_total")
     assert {("palate_build_info", catalog.version, __version__): 1} == scrape("palate_build_info")
 
 

@@ -33,7 +33,7 @@ Start = Callable[..., "Process"]
 PLUGIN = """
 import time
 from dataclasses import dataclass
-from palate.strategy import Choice, Reason, ReasonKind, Scores, Stage
+from palate.plugins import Choice, Reason, ReasonKind, Scores, Stage
 
 @dataclass(frozen=True)
 class Config:
@@ -74,7 +74,7 @@ class Process:
         self.data_dir = data_dir
         self._log = (data_dir / "log").open("ab")
         self.popen = subprocess.Popen(
-            [sys.executable, "-c", "from palate.config import *; from palate.run import *; run(load_config())"],
+            [sys.executable, "-c", "from palate.app.config import *; from palate.app.run import *; run(load_config())"],
             env={**os.environ, **environment, "PALATE_DATA_DIR": str(data_dir), "PALATE_SERVER__PORT": "0"},
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -417,11 +417,11 @@ def test_workers_end_with_the_process_that_looks_after_them(start: Start) -> Non
 
 
 def test_a_strategy_that_runs_out_of_time_gives_way_to_the_next_one_down(start: Start) -> None:
-    """On the ladder a slow strategy costs its time and no more; by name it fails with its name and version."""
+    """On the stages a slow strategy costs its time and no more; by name it fails with its name and version."""
     process = start(
         strategies__options='{"sleeper": {"seconds": 3}}',
         strategies__timeout_seconds=0.3,
-        ladder='{"sleeper": {"min_confidence": 0, "min_interactions": 1}}',
+        stages='{"sleeper": {"min_confidence": 0, "min_interactions": 1}}',
     )
     with grpc.insecure_channel(process.address) as channel:
         listed = strategy_pb2_grpc.StrategyServiceStub(channel).ListStrategies(strategy_pb2.ListStrategiesRequest())

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.strategy.contract import Choice, ReasonKind
+from palate.plugins.strategy import Choice, ReasonKind
 from palate.testing.catalog import Listener, make_listener
 from palate.testing.strategy import StrategySuite, pages, slate
 from palate_strategies.cold_start import ColdStart

@@ -1,12 +1,12 @@
-"""How much of a slate the model rungs spend on looking around."""
+"""How much of a slate the model stages spend on looking around."""
 
 import numpy as np
 import pytest
-from palate.strategy.contract import SlateRequest
-from palate_strategies.config import ModelRungConfig
+from palate.plugins.strategy import SlateRequest
+from palate_strategies.config import ModelStrategyConfig
 from palate_strategies.exploration_rate import draw_looks, exploration_rate
 
-CONFIG = ModelRungConfig(exploration=0.2, exploration_span=10, exploration_floor=0.15)
+CONFIG = ModelStrategyConfig(exploration=0.2, exploration_span=10, exploration_floor=0.15)
 NOTHING = np.array([], dtype=np.int32)
 
 

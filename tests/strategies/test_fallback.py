@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.strategy.contract import ReasonKind
+from palate.plugins.strategy import ReasonKind
 from palate.testing.catalog import Listener, make_listener
 from palate.testing.strategy import StrategySuite, slate
 from palate_strategies.config import FallbackConfig

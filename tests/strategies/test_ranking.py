@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.strategy.contract import Choice, ReasonKind, Strategy
-from palate.strategy.memory import CandidateCache
+from palate.plugins.strategy import Choice, ReasonKind, Strategy
+from palate.serving.candidates import CandidateCache
 from palate.testing.catalog import Listener, make_listener, small_catalog
 from palate.testing.strategy import StrategySuite, pages, slate
 from palate_strategies.config import FallbackConfig, RankingConfig
@@ -294,10 +294,10 @@ def test_a_bad_option_is_refused_by_name(field: str, value: object) -> None:
 
 @pytest.mark.parametrize("strategy", [RANKING, Fallback(FallbackConfig())], ids=["ranking", "fallback"])
 def test_what_is_remembered_changes_no_slate(three: Listener, tiny: Catalog, strategy: Strategy) -> None:
-    """Neither of the same listener nor after a like in one taste; both rungs remember beside one another."""
-    remembered = partial(CandidateCache(10**6).array, "ana")
+    """Neither of the same listener nor after a like in one taste; both stages remember beside one another."""
+    memoise = partial(CandidateCache(10**6).array, "ana")
     later = make_listener(tiny, {"death-metal": (13, 3), "j-pop": (7, 0), "salsa": (4, 1), "bebop": (1, 0)})
     for listener in (three, three, later, three):
-        remembering = replace(listener, context=replace(listener.context, remembered=remembered))
+        remembering = replace(listener, context=replace(listener.context, memoise=memoise))
         for each in (strategy, RANKING):
             assert slate(each, listener, 20) == slate(each, remembering, 20)

@@ -9,7 +9,7 @@ from palate_strategies.cold_start import ColdStart
 from palate_strategies.fallback import Fallback
 from palate_strategies.gbdt import Gbdt
 from palate_strategies.logistic import Logistic
-from palate_strategies.model_rung import ModelRung
+from palate_strategies.model_strategy import ModelStrategy
 from palate_strategies.neural import Neural
 from palate_strategies.ranking import Ranking
 
@@ -18,9 +18,9 @@ PAGE = (DOCS / "strategies.md").read_text(encoding="utf-8")
 DEFAULTS = {"feature_weights": "nine times 1.0"}
 
 
-@pytest.mark.parametrize("strategy", [ColdStart, Fallback, Ranking, ModelRung])
+@pytest.mark.parametrize("strategy", [ColdStart, Fallback, Ranking, ModelStrategy])
 def test_every_option_is_documented_with_its_default(
-    strategy: type[ColdStart | Fallback | Ranking | ModelRung],
+    strategy: type[ColdStart | Fallback | Ranking | ModelStrategy],
 ) -> None:
     """An operator finds each option and what it is unless set."""
     missing = [
@@ -32,7 +32,7 @@ def test_every_option_is_documented_with_its_default(
 
 
 @pytest.mark.parametrize("strategy", [Fallback, Ranking, Logistic, Neural, Gbdt])
-def test_the_stages_are_documented(strategy: type[Fallback | Ranking | ModelRung]) -> None:
+def test_the_stages_are_documented(strategy: type[Fallback | Ranking | ModelStrategy]) -> None:
     """The table says from where on each strategy applies."""
     stage = strategy.stage
     assert stage is not None
@@ -42,8 +42,10 @@ def test_the_stages_are_documented(strategy: type[Fallback | Ranking | ModelRung
 
 
 @pytest.mark.parametrize("strategy", [ColdStart, Fallback, Ranking, Logistic, Neural, Gbdt])
-def test_the_page_about_tastes_has_the_same_stages(strategy: type[ColdStart | Fallback | Ranking | ModelRung]) -> None:
-    """It ends with the ladder, and both pages say the same."""
+def test_the_page_about_tastes_has_the_same_stages(
+    strategy: type[ColdStart | Fallback | Ranking | ModelStrategy],
+) -> None:
+    """It ends with the stages, and both pages say the same."""
     stage = strategy.stage
     assert stage is not None
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", strategy.__name__).lower()

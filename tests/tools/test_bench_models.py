@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from palate.v1.recommendation_pb2 import RecommendedItem, RecommendResponse
-from palate_tools.bench.budgets import verdict
-from palate_tools.bench.commands import bench
-from palate_tools.bench.models.budgets import model_checks
-from palate_tools.bench.models.measure import ModelResults
-from palate_tools.bench.models.memory import MemoryCurve
-from palate_tools.bench.models.publishing import Publication
-from palate_tools.bench.models.recording import recorded_fits
-from palate_tools.bench.models.training import Spent, TrainingFigures
-from palate_tools.bench.models.watching import RUNG, Watch, ask_until_current
-from palate_tools.bench.process import BenchmarkError
+from palate_lab.bench.budgets import verdict
+from palate_lab.bench.commands import bench
+from palate_lab.bench.models.budgets import model_checks
+from palate_lab.bench.models.measure import ModelResults
+from palate_lab.bench.models.memory import MemoryCurve
+from palate_lab.bench.models.publishing import Publication
+from palate_lab.bench.models.recording import recorded_fits
+from palate_lab.bench.models.training import Spent, TrainingFigures
+from palate_lab.bench.models.watching import RUNG, Watch, ask_until_current
+from palate_lab.bench.process import BenchmarkError
 from sklearn.linear_model import LogisticRegression
 
 _MODEL_BUDGETS = [
@@ -74,7 +74,7 @@ def test_one_run_measures_every_model_row(tmp_path: Path) -> None:
     assert [] == document["catalogs"]
     assert _MODEL_BUDGETS == [check["title"] for check in document["budgets"]]
     assert all(row["fits"] > 0 and 0 < row["bare"]["cpu"] < row["trainer"]["cpu"] for row in models["training"])
-    assert {"gbdt", "logistic", "neural"} == {row["recipe"] for row in models["scoring"]}
+    assert {"gbdt", "logistic", "neural"} == {row["learner"] for row in models["scoring"]}
     assert (6, 6) == (models["swaps"]["swaps"], document["model_plan"]["swaps"]["swaps"])
     assert models["swaps"]["answers"] >= sum(row["calls"] for row in models["swaps"]["quiet"]) > 0
     assert list(range(9)) == models["memory"]["swaps"]

@@ -9,7 +9,7 @@ from palate_tools.extras import installing
 
 
 def test_the_demo_climbs_from_cold_start_to_a_model_trained_on_the_way(demo: Any) -> None:
-    """Each rung answers in turn, and the model that training published serves the very next slate."""
+    """Each stage answers in turn, and the model that training published serves the very next slate."""
     assert (0, None) == (demo.result.exit_code, demo.result.exception), demo.result.output
     strategies = re.findall(r"^turn +\d+  (\w+)", demo.result.stdout, re.MULTILINE)
     assert ["cold_start", "fallback", "ranking", "logistic", "neural"] == list(dict.fromkeys(strategies))

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.errors import CatalogError
-from palate_tools.evaluation.commands import evaluate
-from palate_tools.evaluation.harness import Trial
-from palate_tools.evaluation.labelled import read_labelled
-from palate_tools.evaluation.splits import impossible_sizes, make_splits
-from palate_tools.evaluation.summary import summarize
+from palate_lab.evaluation.commands import evaluate
+from palate_lab.evaluation.harness import Trial
+from palate_lab.evaluation.labelled import read_labelled
+from palate_lab.evaluation.splits import impossible_sizes, make_splits
+from palate_lab.evaluation.summary import summarize
 
 Write = Callable[..., Path]
 
@@ -59,7 +59,7 @@ def test_what_is_served_is_measured_beside_the_references(write: Write) -> None:
     assert 40 == size["size"] == trial["size"]
     assert 10 == len(size["references"])
     assert 0.8 < trial["served"] < 1
-    assert "" != trial["recipe"]
+    assert "" != trial["learner"]
     assert size["holds"] is (result.exit_code == 0)
 
 

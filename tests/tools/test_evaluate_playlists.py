@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
+from palate_lab.evaluation.playlists.judging import Judgement, judge
+from palate_lab.evaluation.playlists.listeners import PlaylistListener, draw_listeners
+from palate_lab.evaluation.playlists.reading import read_playlists
+from palate_lab.evaluation.playlists.summary import summarize
 from palate_tools.cli import main
-from palate_tools.evaluation.playlists.judging import Judgement, judge
-from palate_tools.evaluation.playlists.listeners import PlaylistListener, draw_listeners
-from palate_tools.evaluation.playlists.reading import read_playlists
-from palate_tools.evaluation.playlists.summary import summarize
 
 Write = Callable[..., Path]
 Run = Callable[..., Result]

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from palate.catalog.features import FeatureMap
 from palate.catalog.genres import FeaturePlacer, GenreClusters
-from palate.catalog.tracks import FEATURES
+from palate.domain.features import FeatureMap
+from palate.domain.track import FEATURES
 from palate.errors import CatalogError
 from palate_tools.catalog.build import SAMPLE
 from palate_tools.catalog.genre_report import genres_command, placement_report, read_genre_names

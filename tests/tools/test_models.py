@@ -71,7 +71,7 @@ def test_a_model_is_exported_as_it_is_stored(run: Run, tmp_path: Path) -> None:
 def test_a_taste_is_rolled_back_and_its_model_pinned(run: Run, store: Store) -> None:
     """The earlier model serves again; pinned, training cannot replace it."""
     assert "v1 serves" in run("rollback", "--user", "ana", "--taste", "metal").stdout
-    assert "v1" == store.models.pointers("ana")["metal"].version
+    assert "v1" == store.models.serving_versions("ana")["metal"].version
     assert 0 == run("pin", "v1").exit_code
     assert "pinned" in publish(store, "v3")
     assert "serving, pinned" in run("list").stdout

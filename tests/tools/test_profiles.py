@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from palate.catalog.features import FeatureMap
 from palate.catalog.snapshot import Catalog
+from palate.domain import Event, EventKind, RecordedTrack, apply
+from palate.domain.features import FeatureMap
+from palate.domain.profile import Profile
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
-from palate.tastes import Event, EventKind, Evidence, fold
-from palate.tastes.profile import Profile
 from palate.testing.factories import make_feature_map, walk
 from palate_tools.profiles import profiles, rebuild_profile
 
@@ -144,11 +144,11 @@ def test_feedback_that_arrives_during_the_replay_is_kept(database: Path) -> None
         def normalize(self, features):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - the base says what
             if not self.arrived:
                 self.arrived = True
-                evidence = Evidence((0.5,) * 9, ("late",))
+                evidence = RecordedTrack((0.5,) * 9, ("late",))
                 event = Event(41, EventKind.LIKE, "late", "metal", evidence)
                 with store.transaction() as transaction:
                     tastes = transaction.standing("ana", taste_id="metal").tastes
-                    transaction.append("ana", event, fold(event, None, tastes, make_feature_map()), "map")
+                    transaction.append("ana", event, apply(event, None, tastes, make_feature_map()), "map")
             return super().normalize(features)
 
     with closing(open_store(f"sqlite:///{database}")) as store:

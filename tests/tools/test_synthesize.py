@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from palate.catalog.intake import INPUT_SCHEMA
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES, GenreCluster
 from palate.catalog.writer import write_catalog
+from palate.domain.track import FEATURES, GenreCluster
 from palate.errors import CatalogError
 from palate_tools.catalog.synthesize import synthesize
 

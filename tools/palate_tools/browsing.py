@@ -79,7 +79,7 @@ def clusters(session: Session) -> None:
 @click.command()
 @connected
 def strategies(session: Session) -> None:
-    """List the installed strategies: the ladder from the bottom up, then those that answer only by name."""
+    """List the installed strategies: the stages from the bottom up, then those that answer only by name."""
     session.answer(session.client.list_strategies(), partial(_show_strategies, session))
 
 
@@ -147,7 +147,7 @@ def _show_clusters(session: Session, page: catalog_pb2.ListGenreClustersResponse
 def _show_strategies(session: Session, listed: strategy_pb2.ListStrategiesResponse) -> None:
     rows = [
         [
-            str(strategy.ladder_position or "-"),
+            str(strategy.stage_number or "-"),
             strategy.name,
             strategy_pb2.StrategyState.Name(strategy.state).removeprefix("STRATEGY_STATE_").lower().replace("_", " "),
             f"{strategy.min_confidence:.2f}",

@@ -39,14 +39,14 @@ _COMMANDS: Final = {
     "profiles": _Command("palate_tools.profiles:profiles", "Rebuild profiles from the feedback log."),
     "train": _Command("palate_tools.training.commands:train", "Train the models of listeners who are due."),
     "models": _Command("palate_tools.models:models", "List, export, roll back and pin models."),
-    "evaluate": _Command("palate_tools.evaluation.commands:evaluate", "Measure palate on real labels and playlists."),
-    "simulate": _Command("palate_tools.simulation.commands:simulate_command", "Let simulated listeners use a server."),
-    "compare": _Command("palate_tools.comparison.commands:compare_command", "Compare palate with other ways."),
+    "evaluate": _Command("palate_lab.evaluation.commands:evaluate", "Measure palate on real labels and playlists."),
+    "simulate": _Command("palate_lab.simulation.commands:simulate_command", "Let simulated listeners use a server."),
+    "compare": _Command("palate_lab.comparison.commands:compare_command", "Compare palate with other ways."),
     "console": _Command("palate_tools.console.command:console", "Listen and judge in the terminal."),
-    "sceptic": _Command("palate_tools.sceptic.commands:sceptic", "Put palate to a sceptic's tests."),
-    "report": _Command("palate_tools.report.command:report", "Draw what palate knows of a listener."),
-    "demo": _Command("palate_tools.demo:demo", "Walk a listener of three tastes up the ladder."),
-    "bench": _Command("palate_tools.bench.commands:bench", "Measure the server under load."),
+    "sceptic": _Command("palate_lab.ablation.commands:sceptic", "Put palate to a sceptic's tests."),
+    "report": _Command("palate_lab.report.command:report", "Draw what palate knows of a listener."),
+    "demo": _Command("palate_lab.demo:demo", "Walk a listener of three tastes up the stages."),
+    "bench": _Command("palate_lab.bench.commands:bench", "Measure the server under load."),
 }
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 import click
-from palate.catalog.features import FeatureMap
 from palate.catalog.snapshot import Catalog
+from palate.domain import Event, Profile, replay
+from palate.domain.features import FeatureMap
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
 from palate.store.contract import Header, Store
-from palate.tastes import Event, Profile, replay
 from rich.console import Console
 from rich.progress import track
 

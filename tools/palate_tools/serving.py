@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from palate.config import CatalogConfig, Config, load_config
+from palate.app.config import CatalogConfig, Config, load_config
+from palate.app.run import run
 from palate.errors import ConfigError
-from palate.run import run
 
 from palate_tools.catalog.bundled import default_catalog
 

@@ -34,7 +34,7 @@ class FeaturePlacer:
         have in common as if that had been seen on 50 tracks more; a cluster is as likely as it has tracks.
 
         Args:
-            normalized: Normal scores, ``(tracks, 9)``; see `palate.catalog.features.FeatureMap`.
+            normalized: Normal scores, ``(tracks, 9)``; see `palate.domain.features.FeatureMap`.
             clusters: The cluster_id of each track.
             excluded: Clusters that no track is placed into, such as `GenreClusters.excluded`.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from palate.catalog.genre_rules import STRENGTHS, fold_genre, fold_pattern
-from palate.catalog.tracks import GenreCluster
+from palate.domain.track import GenreCluster
 from palate.errors import CatalogError
 from palate.suggestion import suggestion
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from palate.catalog.tracks import FEATURE_RANGES, FEATURES
+from palate.domain.track import FEATURE_RANGES, FEATURES
 from palate.errors import CatalogError
 
 __all__ = [

@@ -18,8 +18,8 @@ from typing import Final, Self
 
 import pyarrow as pa
 
-from palate.catalog.features import FeatureMap
-from palate.catalog.tracks import FEATURES, GenreCluster
+from palate.domain.features import FeatureMap
+from palate.domain.track import FEATURES, GenreCluster
 
 __all__ = ["FORMAT", "HEADER_KEY", "SCHEMA", "ArrayPlace", "SnapshotHeader"]
 

@@ -14,7 +14,7 @@ from palate.catalog.exact import ExactIndex
 from palate.catalog.index import ArtistIndex, CandidateIndex, GenreLists
 from palate.catalog.layout import HEADER_KEY, SCHEMA, SnapshotHeader
 from palate.catalog.search import SearchIndex
-from palate.catalog.tracks import FEATURES, GenreCluster, Track
+from palate.domain.track import FEATURES, GenreCluster, Track
 from palate.errors import CatalogError
 
 __all__ = ["Catalog"]
@@ -29,7 +29,7 @@ _REBUILD: Final = "build it again with 'palate catalog build' or name another"
 
 
 class Catalog:
-    """An immutable catalog. It answers what strategies ask (`palate.strategy.contract.CatalogIndex`) and more.
+    """An immutable catalog. It answers what strategies ask (`palate.plugins.strategy.CatalogIndex`) and more.
 
     Make one with `open`. Arrays are read-only views of the file and stay valid after `close`.
 
@@ -213,7 +213,7 @@ class Catalog:
     def nearest(
         self, cluster: int, direction: NDArray[np.float32], affinity: NDArray[np.float32], limit: int
     ) -> NDArray[np.int32]:
-        """Return candidates of a cluster; see `palate.strategy.contract.CatalogIndex.nearest`."""
+        """Return candidates of a cluster; see `palate.plugins.strategy.CatalogIndex.nearest`."""
         return self._candidates.nearest(cluster, direction, affinity, limit)
 
     def by_artists(self, artists: NDArray[np.int32]) -> NDArray[np.int32]:

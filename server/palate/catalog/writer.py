@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 import palate
 from palate.catalog.exact import ExactIndex, string_hashes
-from palate.catalog.features import FeatureMap
 from palate.catalog.index import (
     BlockBuilder,
     coherent_order,
@@ -35,7 +34,8 @@ from palate.catalog.intake import (
 from palate.catalog.layout import FORMAT, HEADER_KEY, SCHEMA, SnapshotHeader
 from palate.catalog.search import WordIndexBuilder, words_of
 from palate.catalog.spool import ArrayPacker, ReleasingSink, Workspace
-from palate.catalog.tracks import FEATURES, GenreCluster
+from palate.domain.features import FeatureMap
+from palate.domain.track import FEATURES, GenreCluster
 from palate.errors import CatalogError
 
 __all__ = ["SnapshotWriter", "write_catalog"]

@@ -104,7 +104,7 @@ class NotFound(CallFailed):
 
 
 class StrategyFailed(CallFailed):
-    """A strategy that the request named, or the whole ladder, broke, ran out of time or declined."""
+    """A strategy that the request named, or the whole stages, broke, ran out of time or declined."""
 
     @property
     def strategy(self) -> str:

@@ -1,1 +1,1 @@
-"""The models of tastes: what a recipe trains, what an artifact is, and the sessions that serve it."""
+"""The models of tastes: what a learner trains, what an artifact is, and the sessions that serve it."""

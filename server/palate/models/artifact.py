@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.models.onnx_file import EXTERNAL, FLOAT, read_model
 
 __all__ = [
@@ -61,22 +61,22 @@ class Metadata:
         version: The model's version.
         user_id: The listener.
         taste_id: The taste; empty for the common model.
-        recipe: The recipe that trained it.
+        learner: The learner that trained it.
         feature_map: Fingerprint of the map that made the normal scores; the file fits no other.
         features: The order of the input's columns.
         labels_revision: The profile's revision up to which its labels reach.
         label_count: On how many labels it was trained.
-        ranking_slope: Turns a ranking score into log-odds; see `palate.strategy.contract.TasteModel`.
+        ranking_slope: Turns a ranking score into log-odds; see `palate.plugins.strategy.TasteModel`.
         ranking_intercept: See `ranking_slope`.
         metrics: By name, what it was judged by.
         libraries: By name, the versions of the libraries that made it.
-        cluster_offsets: See `palate.strategy.contract.TasteModel`; empty in files that know none.
+        cluster_offsets: See `palate.plugins.strategy.TasteModel`; empty in files that know none.
     """
 
     version: str
     user_id: str
     taste_id: str
-    recipe: str
+    learner: str
     feature_map: str
     labels_revision: int
     label_count: int

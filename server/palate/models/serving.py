@@ -1,4 +1,4 @@
-"""From a listener's pointers to models that answer."""
+"""From a listener's serving versions to models that answer."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,8 @@ from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
 from palate.models.sessions import SessionCache
 from palate.observer import UNOBSERVED, Observer
-from palate.store.model_contract import ModelStore, Pointer
-from palate.strategy.contract import TasteModel
+from palate.plugins.strategy import TasteModel
+from palate.store.model_contract import ModelStore, ServingVersion
 
 __all__ = ["ServedModels"]
 
@@ -37,34 +37,34 @@ class ServedModels:
         self._sessions = SessionCache(self._load, max_bytes, self._report, observer)
         self._reports = ThreadPoolExecutor(1, thread_name_prefix="broken-models")
 
-    def pointers(self, user_id: str) -> Mapping[str, Pointer]:
+    def serving_versions(self, user_id: str) -> Mapping[str, ServingVersion]:
         """Return which model serves each taste of a listener. StoreUnavailable when the store cannot be read."""
-        return self._store.pointers(user_id)
+        return self._store.serving_versions(user_id)
 
-    def of(self, user_id: str, pointers: Mapping[str, Pointer]) -> Mapping[str, TasteModel]:
-        """Return the models that a listener's pointers name, by taste_id.
+    def of(self, user_id: str, serving_versions: Mapping[str, ServingVersion]) -> Mapping[str, TasteModel]:
+        """Return the models that a listener's serving versions name, by taste_id.
 
         Each is looked for when it is first asked for, and stays the same from then on: make one such mapping for each
-        answer, so that no answer mixes two versions of a taste's model. Where the model that a pointer names cannot
-        be used, the one before serves; where neither can, there is none. Asking raises StoreUnavailable while the
-        store cannot be read.
+        answer, so that no answer mixes two versions of a taste's model. Where a serving version's
+        model cannot be used, the one before serves; where neither can, there is none. Asking raises StoreUnavailable
+        while the store cannot be read.
         """
-        return _Models(lambda pointer: self._find(user_id, pointer), pointers)
+        return _Models(lambda serving_version: self._find(user_id, serving_version), serving_versions)
 
     def close(self) -> None:
         """Finish the reports to the store."""
         self._reports.shutdown()
 
-    def _find(self, user_id: str, pointer: Pointer) -> TasteModel | None:
-        for version in filter(None, (pointer.version, pointer.previous)):
+    def _find(self, user_id: str, serving_version: ServingVersion) -> TasteModel | None:
+        for version in filter(None, (serving_version.version, serving_version.previous)):
             try:
                 model = self._sessions.get(version)
             except UnusableModel:  # logged and reported when it was found out
                 continue
-            named = version != pointer.version or model.sha256 == pointer.sha256
+            named = version != serving_version.version or model.sha256 == serving_version.sha256
             of = (model.metadata.user_id, model.metadata.taste_id, model.metadata.feature_map)
-            if named and of == (user_id, pointer.taste_id, self._feature_map):
-                self._observer.model_served(model.recipe)
+            if named and of == (user_id, serving_version.taste_id, self._feature_map):
+                self._observer.model_served(model.learner)
                 return model
         return None
 
@@ -74,8 +74,8 @@ class ServedModels:
             raise UnusableModel("the store has no such model")
         model = ServedModel.load(artifact, record.sha256)
         said = model.metadata
-        known = (record.version, record.user_id, record.taste_id, record.recipe)
-        if (said.version, said.user_id, said.taste_id, said.recipe) != known:
+        known = (record.version, record.user_id, record.taste_id, record.learner)
+        if (said.version, said.user_id, said.taste_id, said.learner) != known:
             raise UnusableModel(f"its metadata is that of {said.version} of {said.user_id!r}, {said.taste_id!r}")
         return model
 
@@ -99,15 +99,17 @@ class ServedModels:
 class _Models(Mapping[str, TasteModel]):
     """Models by taste_id, each looked for once."""
 
-    def __init__(self, find: Callable[[Pointer], TasteModel | None], pointers: Mapping[str, Pointer]) -> None:
+    def __init__(
+        self, find: Callable[[ServingVersion], TasteModel | None], serving_versions: Mapping[str, ServingVersion]
+    ) -> None:
         self._find = find
-        self._pointers = pointers
+        self._serving_versions = serving_versions
         self._found: dict[str, TasteModel | None] = {}
 
     def __getitem__(self, taste_id: str) -> TasteModel:
-        pointer = self._pointers[taste_id]
+        serving_version = self._serving_versions[taste_id]
         if taste_id not in self._found:
-            self._found.setdefault(taste_id, self._find(pointer))
+            self._found.setdefault(taste_id, self._find(serving_version))
         model = self._found[taste_id]
         if model is None:
             raise KeyError(taste_id)
@@ -115,10 +117,10 @@ class _Models(Mapping[str, TasteModel]):
 
     def __bool__(self) -> bool:
         """Return whether there may be any, without loading one."""
-        return bool(self._pointers)
+        return bool(self._serving_versions)
 
     def __iter__(self) -> Iterator[str]:
-        return (taste_id for taste_id in self._pointers if taste_id in self)
+        return (taste_id for taste_id in self._serving_versions if taste_id in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

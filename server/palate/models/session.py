@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.models.artifact import INPUT, OUTPUT, Metadata, UnusableModel, verify
 
 __all__ = ["ServedModel"]
@@ -22,7 +22,7 @@ _WARM_UP: Final = np.random.default_rng(0).normal(size=(16, len(FEATURES))).asty
 
 
 class ServedModel:
-    """A model of one taste that answers; keeps `palate.strategy.contract.TasteModel`.
+    """A model of one taste that answers; keeps `palate.plugins.strategy.TasteModel`.
 
     Make one with `load`. Its session takes no threads of its own, so that thousands can be open; several threads may
     ask it at once.
@@ -38,10 +38,10 @@ class ServedModel:
         sha256: Of the file, in hexadecimal digits.
         size_bytes: How much memory it takes, estimated.
         version: The model's version.
-        recipe: The recipe that trained it.
-        ranking_slope: See `palate.strategy.contract.TasteModel`.
-        ranking_intercept: See `palate.strategy.contract.TasteModel`.
-        cluster_offsets: See `palate.strategy.contract.TasteModel`.
+        learner: The learner that trained it.
+        ranking_slope: See `palate.plugins.strategy.TasteModel`.
+        ranking_intercept: See `palate.plugins.strategy.TasteModel`.
+        cluster_offsets: See `palate.plugins.strategy.TasteModel`.
     """
 
     def __init__(self, metadata: Metadata, sha256: str, session: onnxruntime.InferenceSession, size_bytes: int) -> None:
@@ -49,7 +49,7 @@ class ServedModel:
         self.sha256 = sha256
         self.size_bytes = size_bytes
         self.version = metadata.version
-        self.recipe = metadata.recipe
+        self.learner = metadata.learner
         self.ranking_slope = metadata.ranking_slope
         self.ranking_intercept = metadata.ranking_intercept
         self.cluster_offsets: Mapping[str, float] = metadata.cluster_offsets

@@ -7,7 +7,7 @@ from palate.errors import NotFound
 from palate.rpc.convert import track_message
 from palate.rpc.fields import identifier, optional_identifier, page_size, text
 from palate.rpc.threads import CallContext, in_thread
-from palate.service.paging import PageTokens
+from palate.serving.paging import PageTokens
 from palate.v1 import catalog_pb2, catalog_pb2_grpc
 
 __all__ = ["CatalogServicer"]

@@ -6,14 +6,14 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES, Track
-from palate.service.profiles import ProfileView, TasteView
-from palate.service.recommend import Ranking, Recommendation
+from palate.domain import Event
+from palate.domain.track import FEATURES, Track
+from palate.plugins.registry import Registered
+from palate.plugins.strategy import Choice
+from palate.serving.profiles import ProfileView, TasteView
+from palate.serving.reasons import sentence
+from palate.serving.recommend import Ranking, Recommendation
 from palate.store.model_contract import ModelRecord, TrainingRun
-from palate.strategy.contract import Choice
-from palate.strategy.reasons import sentence
-from palate.strategy.registry import Registered
-from palate.tastes import Event
 from palate.v1 import catalog_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2
 
 __all__ = [
@@ -114,8 +114,8 @@ def event_message(event: Event) -> profile_pb2.FeedbackEvent:
         request_id=event.request_id,
         recommendation_id=event.recommendation_id,
         record_time=_timestamp(event.recorded_at),
-        features=_features_message(event.evidence.features) if event.evidence else None,
-        genres=event.evidence.genres if event.evidence else (),
+        features=_features_message(event.track.features) if event.track else None,
+        genres=event.track.genres if event.track else (),
     )
 
 
@@ -125,7 +125,7 @@ def model_message(record: ModelRecord) -> model_pb2.Model:
         model_version=record.version,
         user_id=record.user_id,
         taste_id=record.taste_id,
-        recipe=record.recipe,
+        learner=record.learner,
         state=model_pb2.ModelState.ValueType(record.state),
         reason=record.reason,
         metrics=[
@@ -166,7 +166,7 @@ def strategy_message(registered: Registered) -> strategy_pb2.Strategy:
         state=strategy_pb2.StrategyState.ValueType(registered.state),
         distribution=registered.distribution,
         version=registered.version,
-        ladder_position=registered.ladder_position,
+        stage_number=registered.stage_number,
         min_confidence=stage.min_confidence if stage else 0.0,
         min_interactions=stage.min_interactions if stage else 0,
         reason=registered.reason,

@@ -3,11 +3,11 @@
 import asyncio
 from concurrent.futures import Future
 
+from palate.domain import EventKind
 from palate.errors import InvalidField
 from palate.rpc.fields import identifier, optional_identifier, repeated
 from palate.rpc.threads import CallContext
-from palate.service.feedback import Feedback, FeedbackService, Recorded
-from palate.tastes import EventKind
+from palate.serving.feedback import Feedback, FeedbackService, Recorded
 from palate.v1 import feedback_pb2, feedback_pb2_grpc
 
 __all__ = ["FeedbackServicer"]

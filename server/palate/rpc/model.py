@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from palate.rpc.convert import model_message, training_run_message
 from palate.rpc.fields import identifier, optional_identifier, page_size
 from palate.rpc.threads import CallContext, in_thread
-from palate.service.models import ModelService
+from palate.serving.models import ModelService
 from palate.v1 import model_pb2, model_pb2_grpc
 
 __all__ = ["ModelServicer"]

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
 
+from palate.domain import EventKind
 from palate.rpc.convert import event_message, profile_message
 from palate.rpc.fields import identifier, optional_identifier
 from palate.rpc.threads import CallContext, in_thread
-from palate.service.feedback import Feedback, FeedbackService
-from palate.service.profiles import ProfileService, ProfileView
-from palate.tastes import EventKind
+from palate.serving.feedback import Feedback, FeedbackService
+from palate.serving.profiles import ProfileService, ProfileView
 from palate.v1 import profile_pb2, profile_pb2_grpc
 
 __all__ = ["ProfileServicer"]

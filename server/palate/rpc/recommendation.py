@@ -11,7 +11,7 @@ from palate.observer import Observer
 from palate.rpc.convert import rank_response, recommend_response
 from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
 from palate.rpc.threads import CallContext, Turns, deadline_of, in_thread
-from palate.service.recommend import Recommendation, RecommendationService, RecommendQuery
+from palate.serving.recommend import Recommendation, RecommendationService, RecommendQuery
 from palate.store.contract import Header, Store
 from palate.v1 import recommendation_pb2, recommendation_pb2_grpc
 

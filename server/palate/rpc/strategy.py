@@ -1,8 +1,8 @@
 """StrategyService."""
 
+from palate.plugins.registry import Registry
 from palate.rpc.convert import strategy_message
 from palate.rpc.threads import CallContext
-from palate.strategy.registry import Registry
 from palate.v1 import strategy_pb2, strategy_pb2_grpc
 
 __all__ = ["StrategyServicer"]

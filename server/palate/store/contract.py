@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from palate.domain.apply import Change
+from palate.domain.profile import Event, Profile, Rating, Taste
 from palate.store.model_contract import ModelStore
-from palate.tastes.fold import Change
-from palate.tastes.profile import Event, Profile, Rating, Taste
 
 __all__ = ["Header", "Standing", "Store", "Transaction"]
 
@@ -21,7 +21,7 @@ class Header:
         feature_map: Fingerprint of the feature map that its tastes were folded with.
         created_at: When its first event was recorded, in microseconds since 1970-01-01 UTC.
         models_revision: Grows whenever another model serves one of the tastes; 0 while none does.
-        incarnation: Random; tells a profile from a deleted predecessor of the same user_id, which no clock can. Empty
+        generation: Random; tells a profile from a deleted predecessor of the same user_id, which no clock can. Empty
             for profiles from before it was kept.
     """
 
@@ -29,11 +29,11 @@ class Header:
     feature_map: str
     created_at: int
     models_revision: int = 0
-    incarnation: str = ""
+    generation: str = ""
 
     def continues(self, earlier: "Header") -> bool:
         """Return whether only events lie between an earlier header and this one."""
-        same = (self.feature_map, self.incarnation) == (earlier.feature_map, earlier.incarnation)
+        same = (self.feature_map, self.generation) == (earlier.feature_map, earlier.generation)
         return same and self.revision >= earlier.revision
 
 
@@ -90,7 +90,7 @@ class Transaction(Protocol):
         The profile must have been folded from that log: its ratings are kept as references to log lines.
         """
 
-    def refold(self, profile: Profile, feature_map: str) -> None:
+    def replace_tastes(self, profile: Profile, feature_map: str) -> None:
         """Write the tastes of a profile anew, as another feature map folds the same log, and that map to its header.
 
         What was rated does not depend on the feature map and stays.
@@ -127,13 +127,13 @@ class Store(Protocol):
         """Return a whole profile as it was folded, with its header, read in one snapshot; or None.
 
         Tastes stand in the order in which they were opened and ratings in the order of their revisions, as
-        `palate.tastes.replay` leaves them.
+        `palate.domain.replay` leaves them.
         """
 
     def since(self, user_id: str, after: int = 0) -> tuple[Header, Sequence[Event]] | None:
         """Return a profile's header and its events with a revision above `after`, read in one snapshot; or None.
 
-        The events are those of the header's incarnation, which may not be the one that `after` is about.
+        The events are those of the header's generation, which may not be the one that `after` is about.
         """
 
     def events(self, user_id: str, after: int = 0, limit: int | None = None) -> Sequence[Event]:

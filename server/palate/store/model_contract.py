@@ -1,4 +1,4 @@
-"""What palate asks of a store about models: records, artifacts, pointers and training runs."""
+"""What palate asks of a store about models: records, artifacts, serving versions and training runs."""
 
 import enum
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Protocol
 
-__all__ = ["Metric", "ModelRecord", "ModelState", "ModelStore", "Pointer", "TrainingRun"]
+__all__ = ["Metric", "ModelRecord", "ModelState", "ModelStore", "ServingVersion", "TrainingRun"]
 
 
 class ModelState(enum.IntEnum):
@@ -36,7 +36,7 @@ class ModelRecord:
         version: Unique over all models; later models of a taste have greater versions.
         user_id: The listener.
         taste_id: The taste; empty for the listener's common model, which serves every taste without its own.
-        recipe: The recipe that trained it.
+        learner: The learner that trained it.
         state: Where it stands.
         reason: Why it was rejected or is broken; empty otherwise.
         metrics: What it was judged by.
@@ -51,7 +51,7 @@ class ModelRecord:
     version: str
     user_id: str
     taste_id: str
-    recipe: str
+    learner: str
     state: ModelState
     reason: str
     metrics: tuple[Metric, ...]
@@ -64,20 +64,20 @@ class ModelRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Pointer:
+class ServingVersion:
     """Which model serves a taste.
 
     Attributes:
         taste_id: The taste; empty for the common model.
         version: The model to serve.
-        recipe: The recipe that trained it.
+        learner: The learner that trained it.
         sha256: Of its artifact.
         previous: The version that served before, for when this one cannot be loaded; or empty.
     """
 
     taste_id: str
     version: str
-    recipe: str
+    learner: str
     sha256: str
     previous: str = ""
 
@@ -95,7 +95,7 @@ class TrainingRun:
         labels_revision: The profile's revision up to which the labels reached.
         started_at: Microseconds since 1970-01-01 UTC.
         ended_at: Microseconds since 1970-01-01 UTC.
-        incarnation: That of the profile, as its `palate.store.contract.Header` had it.
+        generation: That of the profile, as its `palate.store.contract.Header` had it.
     """
 
     run_id: str
@@ -106,7 +106,7 @@ class TrainingRun:
     labels_revision: int
     started_at: int
     ended_at: int
-    incarnation: str = ""
+    generation: str = ""
 
 
 class ModelStore(Protocol):
@@ -115,13 +115,13 @@ class ModelStore(Protocol):
     Safe to use from several threads and processes. Every method raises StoreUnavailable as `Store` does.
     """
 
-    def pointers(self, user_id: str) -> Mapping[str, Pointer]:
+    def serving_versions(self, user_id: str) -> Mapping[str, ServingVersion]:
         """Return what serves each taste of a listener, by taste_id. One read."""
 
     def artifact(self, version: str) -> bytes | None:
         """Return a model's ONNX file, or None when there is no such model or its file is no longer kept.
 
-        Kept are the files that serve or are a pointer's `previous`, those of pinned models, and the last few others
+        Kept are the files that serve or served before, those of pinned models, and the last few others
         of each taste.
         """
 
@@ -134,12 +134,12 @@ class ModelStore(Protocol):
         """Return models, greatest version first: of one listener or all, of one taste or all, below a version."""
 
     def publish(self, record: ModelRecord, artifact: bytes, run: TrainingRun) -> str:
-        """Write a model in state SERVING with its run, move the pointer, and retire the one before, in one step.
+        """Write a model in state SERVING with its run, let it serve, and retire the one before, in one step.
 
         The profile's `models_revision` grows, so that the next read of the header on any worker sees the swap.
 
         Returns:
-            Empty when done; otherwise why it was kept out: the profile is gone or another incarnation than the
+            Empty when done; otherwise why it was kept out: the profile is gone or another generation than the
             run's; the taste is gone or has begun anew since the labels; the model in service is pinned, or it has seen
             later labels, or the same and is of a greater version (another trainer was quicker). The record is then
             written as REJECTED with that reason, which is the run's as well. Where the profile that it was trained on
@@ -164,23 +164,23 @@ class ModelStore(Protocol):
     def withdraw(self, run: TrainingRun) -> str:
         """Take what serves the run's taste out of service, with the run, in one step.
 
-        The model is retired, so that a rollback can bring it back; its pointer goes, and the profile's
+        The model is retired, so that a rollback can bring it back; its serving version goes, and the profile's
         `models_revision` grows. Ranking or the common model serves the taste from then on.
 
         Returns:
             Empty when done; otherwise why not: no model serves the taste, or it is pinned, or it has seen later
             labels than the run. The run is then written with that reason. Where the profile is gone or another
-            incarnation than the run's, nothing is written.
+            generation than the run's, nothing is written.
         """
 
     def mark_broken(self, version: str, reason: str) -> None:
-        """Say that a published model could not be loaded; its pointer stays until it is replaced.
+        """Say that a published model could not be loaded; its serving version stays until it is replaced.
 
         Only the first call for a model changes anything.
         """
 
     def rollback(self, user_id: str, taste_id: str, version: str = "") -> ModelRecord:
-        """Move a taste's pointer back to a retired model, the one that served before when no version is named.
+        """Let a retired model serve a taste again, the one that served before when no version is named.
 
         Going back again without a version goes further back; a taste that nothing serves goes back to its latest
         retired model. A model that serves already is left as it is.

@@ -6,7 +6,7 @@ from sqlalchemy import Column, Dialect, LargeBinary, bindparam, cast, func, lite
 
 from palate.store.compiled import ZERO, CompiledStatements, matches
 from palate.store.model_contract import ModelState
-from palate.store.schema import model_artifacts, model_pointers, models, profiles, training_runs
+from palate.store.schema import model_artifacts, models, profiles, serving_versions, training_runs
 
 __all__ = ["ModelStatements"]
 
@@ -22,17 +22,17 @@ class ModelStatements(CompiledStatements):
         self._add_deletions()
 
     def _add_reads(self) -> None:
-        serving, kept = model_pointers.c, model_artifacts.c
-        pointers = (
-            select(serving.taste_id, serving.version, models.c.recipe, models.c.sha256, serving.previous)
-            .join_from(model_pointers, models, models.c.version == serving.version)
-            .where(*matches(model_pointers, "user_id"))
+        serving, kept = serving_versions.c, model_artifacts.c
+        of_user = (
+            select(serving.taste_id, serving.version, models.c.learner, models.c.sha256, serving.previous)
+            .join_from(serving_versions, models, models.c.version == serving.version)
+            .where(*matches(serving_versions, "user_id"))
         )
-        self.pointers = self._sql(pointers)
+        self.serving_versions = self._sql(of_user)
         in_service = (
             select(serving.version, serving.previous, models.c.state, models.c.labels_revision, models.c.pinned)
-            .join_from(model_pointers, models, models.c.version == serving.version)
-            .where(*matches(model_pointers, "user_id", "taste_id"))
+            .join_from(serving_versions, models, models.c.version == serving.version)
+            .where(*matches(serving_versions, "user_id", "taste_id"))
         )
         self.in_service = self._sql(in_service)
         self.record = self._sql(select(models).where(*matches(models, "version")))
@@ -62,7 +62,7 @@ class ModelStatements(CompiledStatements):
         self.put_record = self._sql(self._insert(models))
         self.put_artifact = self._sql(self._insert(model_artifacts))
         self.put_run = self._sql(self._insert(training_runs))
-        self.put_pointer = self._sql(self._upsert(model_pointers, "version", "previous"))
+        self.put_serving_version = self._sql(self._upsert(serving_versions, "version", "previous"))
         one = models.update().where(*matches(models, "version"))
         serving, retired, broken = ModelState.SERVING, ModelState.RETIRED, ModelState.BROKEN
         self.serve = self._sql(one.values(state=_number(serving)))
@@ -75,8 +75,10 @@ class ModelStatements(CompiledStatements):
 
     def _add_deletions(self) -> None:
         self.delete_artifact = self._sql(model_artifacts.delete().where(*matches(model_artifacts, "version")))
-        self.delete_pointer = self._sql(model_pointers.delete().where(*matches(model_pointers, "user_id", "taste_id")))
-        self.delete_pointers = self._sql(model_pointers.delete().where(*matches(model_pointers, "user_id")))
+        self.delete_serving_version = self._sql(
+            serving_versions.delete().where(*matches(serving_versions, "user_id", "taste_id"))
+        )
+        self.delete_serving_versions = self._sql(serving_versions.delete().where(*matches(serving_versions, "user_id")))
         self.delete_artifacts = self._sql(model_artifacts.delete().where(*matches(model_artifacts, "user_id")))
         self.delete_records = self._sql(models.delete().where(*matches(models, "user_id")))
         self.delete_runs = self._sql(training_runs.delete().where(*matches(training_runs, "user_id")))

@@ -15,7 +15,7 @@ __all__ = ["InService", "KeptArtifact", "ModelTransaction"]
 
 @dataclass(frozen=True, slots=True)
 class InService:
-    """The model that the pointer of a taste names, as far as moving the pointer needs it.
+    """The model that the serving version of a taste names, as far as moving the serving version needs it.
 
     Attributes:
         version: The model.
@@ -81,13 +81,13 @@ class ModelTransaction:
     def lost_profile(self, run: TrainingRun) -> str:
         """Say that the profile that a run was about is not there any more, or return an empty string.
 
-        Another incarnation, or one with fewer events than the run saw, is another profile.
+        Another generation, or one with fewer events than the run saw, is another profile.
         """
         rows = self._execute(self._profiles.header, {"user_id": run.user_id})
         if not rows:
             return "the profile was deleted meanwhile"
         header = header_value(rows[0])
-        if header.incarnation != run.incarnation or header.revision < run.labels_revision:
+        if header.generation != run.generation or header.revision < run.labels_revision:
             return "the profile was deleted and begun anew meanwhile"
         return ""
 
@@ -121,7 +121,7 @@ class ModelTransaction:
         if serving is not None:
             self.retire(serving.version)
         key = {"user_id": record.user_id, "taste_id": record.taste_id}
-        self._execute(self._statements.put_pointer, key | {"version": record.version, "previous": previous})
+        self._execute(self._statements.put_serving_version, key | {"version": record.version, "previous": previous})
         self._execute(self._statements.serve, {"version": record.version})
         self._execute(self._statements.count_swap, {"user_id": record.user_id})
 
@@ -147,7 +147,7 @@ class ModelTransaction:
         if (serving := self.in_service(user_id, taste_id)) is None:
             return
         self.retire(serving.version)
-        self._execute(self._statements.delete_pointer, {"user_id": user_id, "taste_id": taste_id})
+        self._execute(self._statements.delete_serving_version, {"user_id": user_id, "taste_id": taste_id})
         self._execute(self._statements.count_swap, {"user_id": user_id})
 
     def knows(self, user_id: str) -> bool:
@@ -157,5 +157,5 @@ class ModelTransaction:
     def forget(self, user_id: str) -> None:
         """Delete all models and runs of a listener."""
         sql = self._statements
-        for deletion in (sql.delete_pointers, sql.delete_artifacts, sql.delete_records, sql.delete_runs):
+        for deletion in (sql.delete_serving_versions, sql.delete_artifacts, sql.delete_records, sql.delete_runs):
             self._execute(deletion, {"user_id": user_id})

@@ -7,7 +7,7 @@ from typing import Final
 
 from palate.errors import NotFound
 from palate.store.connections import Connections
-from palate.store.model_contract import ModelRecord, ModelState, Pointer, TrainingRun
+from palate.store.model_contract import ModelRecord, ModelState, ServingVersion, TrainingRun
 from palate.store.model_rows import record_value, run_value
 from palate.store.model_statements import ModelStatements
 from palate.store.model_transaction import InService, ModelTransaction
@@ -43,10 +43,10 @@ class SqlModels:
         self._profiles = profiles
         self._statements = statements
 
-    def pointers(self, user_id: str) -> Mapping[str, Pointer]:
+    def serving_versions(self, user_id: str) -> Mapping[str, ServingVersion]:
         """Return what serves each taste of a listener, by taste_id. One read."""
-        rows = self._read(self._statements.pointers, user_id=user_id)
-        return {row[0]: Pointer(*row) for row in rows}
+        rows = self._read(self._statements.serving_versions, user_id=user_id)
+        return {row[0]: ServingVersion(*row) for row in rows}
 
     def artifact(self, version: str) -> bytes | None:
         """Return a model's ONNX file, or None when there is no such model or its file is no longer kept."""
@@ -70,7 +70,7 @@ class SqlModels:
         return [record_value(row) for row in rows]
 
     def publish(self, record: ModelRecord, artifact: bytes, run: TrainingRun) -> str:
-        """Write a model in state SERVING with its run, move the pointer, and retire the one before, in one step."""
+        """Write a model in state SERVING with its run, let it serve, and retire the one before, in one step."""
         with self._transaction() as transaction:
             if lost := transaction.lost_profile(run):
                 return lost
@@ -111,12 +111,12 @@ class SqlModels:
         return obstacle
 
     def mark_broken(self, version: str, reason: str) -> None:
-        """Say that a published model could not be loaded; its pointer stays until it is replaced."""
+        """Say that a published model could not be loaded; its serving version stays until it is replaced."""
         with self._transaction() as transaction:
             transaction.mark_broken(version, reason)
 
     def rollback(self, user_id: str, taste_id: str, version: str = "") -> ModelRecord:
-        """Move a taste's pointer back to a retired model, the one that served before when no version is named."""
+        """Let a retired model serve a taste again, the one that served before when no version is named."""
         with self._transaction() as transaction:
             serving = transaction.in_service(user_id, taste_id)
             retired = [kept.version for kept in transaction.kept_artifacts(user_id, taste_id) if kept.retired]

@@ -8,10 +8,10 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
 
-from palate.catalog.tracks import FEATURES
+from palate.domain.profile import Event, EventKind, Rating, RecordedTrack, Taste, Verdict
+from palate.domain.track import FEATURES
 from palate.errors import StoreUnavailable
 from palate.store.contract import Header, Standing
-from palate.tastes.profile import Event, EventKind, Evidence, Rating, Taste, Verdict
 
 __all__ = [
     "Row",
@@ -68,13 +68,15 @@ def tastes_value(rows: Iterable[Row]) -> dict[str, Taste]:
 def rating_value(row: Row) -> Rating:
     """Read a row of `Statements.ratings`."""
     track_id, kind, taste_id, features, genres, revision = row
-    return Rating(track_id, _VERDICTS[kind], taste_id, Evidence(_FEATURES.unpack(features), _genres(genres)), revision)
+    return Rating(
+        track_id, _VERDICTS[kind], taste_id, RecordedTrack(_FEATURES.unpack(features), _genres(genres)), revision
+    )
 
 
 def event_value(row: Row) -> Event:
     """Read a row of `Statements.events`."""
     revision, kind, track_id, taste_id, features, genres, *identifiers = row
-    evidence = None if features is None else Evidence(_FEATURES.unpack(features), _genres(genres))
+    evidence = None if features is None else RecordedTrack(_FEATURES.unpack(features), _genres(genres))
     return Event(revision, _KINDS[kind], track_id, taste_id, evidence, *identifiers)
 
 
@@ -93,7 +95,7 @@ def standing_value(rows: Sequence[Row]) -> Standing:
 
 def event_parameters(user_id: str, event: Event) -> dict[str, object]:
     """Return the parameters of `Statements.put_event`."""
-    evidence = event.evidence
+    evidence = event.track
     return {
         "user_id": user_id,
         "revision": event.revision,

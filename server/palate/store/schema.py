@@ -8,11 +8,11 @@ __all__ = [
     "feedback_log",
     "metadata",
     "model_artifacts",
-    "model_pointers",
     "models",
     "profiles",
     "ratings",
     "secrets",
+    "serving_versions",
     "tastes",
     "training_runs",
 ]
@@ -57,7 +57,7 @@ profiles: Final = Table(
     Column("feature_map", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("models_revision", BigInteger, nullable=False, server_default=text("0")),
-    Column("incarnation", Text, nullable=False, server_default=text("''")),
+    Column("generation", Text, nullable=False, server_default=text("''")),
     sqlite_with_rowid=False,
 )
 """One row for each listener: the header of the profile."""
@@ -95,7 +95,7 @@ models: Final = Table(
     Column("version", _SORTED_TEXT, primary_key=True),
     Column("user_id", _SORTED_TEXT, nullable=False),
     Column("taste_id", Text, nullable=False),
-    Column("recipe", Text, nullable=False),
+    Column("learner", Text, nullable=False),
     Column("state", SmallInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("metrics", Text, nullable=False),
@@ -130,8 +130,8 @@ Index(
     model_artifacts.c.version,
 )
 
-model_pointers: Final = Table(
-    "model_pointers",
+serving_versions: Final = Table(
+    "serving_versions",
     metadata,
     Column("user_id", _SORTED_TEXT, primary_key=True),
     Column("taste_id", Text, primary_key=True),
@@ -152,7 +152,7 @@ training_runs: Final = Table(
     Column("labels_revision", BigInteger, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=False),
-    Column("incarnation", Text, nullable=False, server_default=text("''")),
+    Column("generation", Text, nullable=False, server_default=text("''")),
     sqlite_with_rowid=False,
 )
 """One row for each run of the trainer over one taste."""

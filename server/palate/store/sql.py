@@ -11,6 +11,8 @@ from typing import Final
 
 from sqlalchemy import Dialect
 
+from palate.domain.apply import Change
+from palate.domain.profile import Event, Profile, Rating, Taste
 from palate.errors import StoreUnavailable
 from palate.store.connections import Connection, Connections, Database, Statement
 from palate.store.contract import Header, Standing, Transaction
@@ -29,8 +31,6 @@ from palate.store.rows import (
     tastes_value,
 )
 from palate.store.statements import Statements
-from palate.tastes.fold import Change
-from palate.tastes.profile import Event, Profile, Rating, Taste
 
 __all__ = ["SqlStore"]
 
@@ -190,7 +190,7 @@ class _SqlTransaction:
                 self._write(self._statements.put_rating, _rating_parameters(user_id, change.rating))
             elif change.track_id:
                 self._write(self._statements.delete_rating, {"user_id": user_id, "track_id": change.track_id})
-            began = {"created_at": event.recorded_at, "models_revision": 0, "incarnation": _new_incarnation()}
+            began = {"created_at": event.recorded_at, "models_revision": 0, "generation": _new_generation()}
             self._put_header(user_id, change.revision, feature_map, began)
 
     def replace(self, profile: Profile, feature_map: str) -> None:
@@ -199,17 +199,17 @@ class _SqlTransaction:
         header = self._read(self._statements.header, {"user_id": user_id})
         with self._writing():
             models_revision = header_value(header[0]).models_revision if header else int(self._models.knows(user_id))
-            incarnation = header_value(header[0]).incarnation if header else _new_incarnation()
+            generation = header_value(header[0]).generation if header else _new_generation()
             self._delete_profile(user_id)
             for taste in profile.tastes.values():
                 self._write(self._statements.put_taste, _taste_parameters(user_id, taste))
             for rating in profile.ratings.values():
                 self._write(self._statements.put_rating, _rating_parameters(user_id, rating))
             created_at = created[0][0] if created else 0
-            known = {"created_at": created_at, "models_revision": models_revision, "incarnation": incarnation}
+            known = {"created_at": created_at, "models_revision": models_revision, "generation": generation}
             self._put_header(user_id, profile.revision, feature_map, known)
 
-    def refold(self, profile: Profile, feature_map: str) -> None:
+    def replace_tastes(self, profile: Profile, feature_map: str) -> None:
         user_id = profile.user_id
         with self._writing():
             self._write(self._statements.delete_tastes, {"user_id": user_id})
@@ -273,7 +273,7 @@ class _SqlTransaction:
             raise StoreUnavailable(self._obstacle)
 
 
-def _new_incarnation() -> str:
+def _new_generation() -> str:
     return secrets.token_hex(16)
 
 

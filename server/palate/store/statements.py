@@ -32,7 +32,7 @@ class Statements(CompiledStatements):
             and_(ratings.c.user_id == log.user_id, ratings.c.revision == log.revision),
         )
         known = profiles.c
-        header = (known.revision, known.feature_map, known.created_at, known.models_revision, known.incarnation)
+        header = (known.revision, known.feature_map, known.created_at, known.models_revision, known.generation)
         self.header = self._sql(select(*header).where(*matches(profiles, "user_id")))
         self.tastes = self._sql(select(tastes.c.state).where(*matches(tastes, "user_id")))
         self.taste = self._sql(select(tastes.c.state).where(*matches(tastes, "user_id", "taste_id")))

@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES, GenreCluster
 from palate.catalog.writer import write_catalog
-from palate.strategy.contract import Context, Rows
-from palate.tastes import Event, EventKind, Evidence, Profile, replay
+from palate.domain import Event, EventKind, Profile, RecordedTrack, replay
+from palate.domain.track import FEATURES, GenreCluster
+from palate.plugins.strategy import Context, Rows
 
 __all__ = ["CLUSTERS", "Listener", "make_listener", "small_catalog"]
 
@@ -128,4 +128,4 @@ def _events(catalog: Catalog, liked: Mapping[str, Rows], disliked: Mapping[str, 
     ]
     for revision, (kind, cluster_id, row) in enumerate(verdicts, start=1):
         track = catalog.track(row)
-        yield Event(revision, kind, track.track_id, cluster_id, Evidence(track.features, track.genres))
+        yield Event(revision, kind, track.track_id, cluster_id, RecordedTrack(track.features, track.genres))

@@ -4,13 +4,13 @@ from functools import cache
 
 import numpy as np
 
-from palate.catalog.features import FeatureMap
-from palate.catalog.tracks import FEATURE_RANGES
+from palate.domain.apply import apply
+from palate.domain.features import FeatureMap
+from palate.domain.profile import Event, EventKind, RecordedTrack
+from palate.domain.track import FEATURE_RANGES
 from palate.store.contract import Transaction
-from palate.tastes.fold import fold
-from palate.tastes.profile import Event, EventKind, Evidence
 
-__all__ = ["make_evidence", "make_feature_map", "record", "walk"]
+__all__ = ["make_feature_map", "make_recorded_track", "record", "walk"]
 
 
 @cache
@@ -20,11 +20,11 @@ def make_feature_map(seed: int = 0) -> FeatureMap:
     return FeatureMap.fit(np.random.default_rng(seed).uniform(low, high, (1000, len(low))).astype(np.float32))
 
 
-def make_evidence(seed: int = 0, *genres: str) -> Evidence:
+def make_recorded_track(seed: int = 0, *genres: str) -> RecordedTrack:
     """Return random evidence; its features are values of float32, as the catalog's are."""
     low, high = np.array(list(FEATURE_RANGES.values())).T
     features = np.random.default_rng(seed).uniform(low, high).astype(np.float32)
-    return Evidence(tuple(features.tolist()), genres or (f"genre {seed % 7}", "any"))
+    return RecordedTrack(tuple(features.tolist()), genres or (f"genre {seed % 7}", "any"))
 
 
 def record(
@@ -37,7 +37,7 @@ def record(
     request_id: str = "",
     recorded_at: int = 0,
 ) -> Event:
-    """Fold one event into the store: read what it touches, fold, append. Return the event.
+    """Fold one event into the store: read what it touches, apply, append. Return the event.
 
     Likes and dislikes get evidence that depends on the track.
     """
@@ -49,11 +49,11 @@ def record(
         kind=kind,
         track_id=track_id,
         taste_id=taste_id,
-        evidence=make_evidence(sum(track_id.encode())) if rated else None,
+        track=make_recorded_track(sum(track_id.encode())) if rated else None,
         request_id=request_id,
         recorded_at=recorded_at,
     )
-    transaction.append(user_id, event, fold(event, met.rating, met.tastes, feature_map), feature_map.fingerprint)
+    transaction.append(user_id, event, apply(event, met.rating, met.tastes, feature_map), feature_map.fingerprint)
     return event
 
 

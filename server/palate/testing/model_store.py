@@ -13,12 +13,12 @@ from multiprocessing.connection import Connection
 
 import pytest
 
+from palate.domain.apply import replay
+from palate.domain.profile import EventKind
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.store.model_contract import Metric, ModelState, Pointer
-from palate.tastes.fold import replay
-from palate.tastes.profile import EventKind
+from palate.store.model_contract import Metric, ModelState, ServingVersion
 from palate.testing.factories import make_feature_map, record
 from palate.testing.models import like, make_artifact, make_record, make_run, publish, reject
 from palate.testing.opening import OpenedStore
@@ -39,7 +39,7 @@ def models_revision(store: Store) -> int:
 
 def serving(store: Store) -> str:
     """Return the version that serves ana's metal."""
-    return store.models.pointers("ana")["metal"].version
+    return store.models.serving_versions("ana")["metal"].version
 
 
 def states(store: Store) -> dict[str, ModelState]:
@@ -83,22 +83,24 @@ class ModelStoreSuite(OpenedStore):
     def test_nothing_is_known_of_a_listener_without_models(self, store: Store) -> None:
         """Reads find nothing and raise nothing."""
         models = store.models
-        assert {} == models.pointers("ana") == models.pointers("who")
+        assert {} == models.serving_versions("ana") == models.serving_versions("who")
         assert {} == models.last_runs("ana")
         assert (None, None) == (models.record("1"), models.artifact("1"))
         assert ([], [], []) == (list(models.records()), list(models.records("ana")), list(models.runs()))
         assert 0 == models_revision(store)
 
     def test_a_published_model_comes_back_as_it_was(self, store: Store) -> None:
-        """Every field of the record, the artifact to the last byte, the run, and a pointer that names them."""
+        """Every field of the record, the artifact to the last byte, the run, and a serving version that names them."""
         metrics = (Metric("auc", 0.1 + 0.2, 1 / 3, -inf), Metric("log_loss 日本", 0.0, 1e-300, 2.5))
-        made = make_record("1", metrics=metrics, recipe="re'cipe %s", label_count=2**40)
+        made = make_record("1", metrics=metrics, learner="re'cipe %s", label_count=2**40)
         artifact = bytes(range(256)) * 400
         run = make_run(store, made)
         assert "" == store.models.publish(made, artifact, run)
         assert made == store.models.record("1")
         assert artifact == store.models.artifact("1")
-        assert {"metal": Pointer("metal", "1", made.recipe, made.sha256)} == store.models.pointers("ana")
+        assert {"metal": ServingVersion("metal", "1", made.learner, made.sha256)} == store.models.serving_versions(
+            "ana"
+        )
         assert [run] == list(store.models.runs())
 
     def test_a_reason_may_quote_any_character(self, store: Store) -> None:
@@ -146,24 +148,26 @@ class ModelStoreSuite(OpenedStore):
         assert "2" == serving(store)
 
     def test_a_new_model_retires_the_one_before(self, store: Store) -> None:
-        """The pointer names both, so that the one before can serve while the new one cannot be loaded."""
+        """The serving version names both, so that the one before can serve while the new one cannot be loaded."""
         publish(store, "1")
         publish(store, "2")
-        pointer = store.models.pointers("ana")["metal"]
-        assert ("2", "1") == (pointer.version, pointer.previous)
+        serving_version = store.models.serving_versions("ana")["metal"]
+        assert ("2", "1") == (serving_version.version, serving_version.previous)
         assert {"1": RETIRED, "2": SERVING} == states(store)
 
     def test_tastes_and_listeners_are_served_apart(self, store: Store) -> None:
-        """Each taste has a pointer of its own, and so has the listener's common model."""
+        """Each taste has a serving version of its own, and so has the listener's common model."""
         like(store, "ana", "latin")
         like(store, "ben", "metal")
         for version, user_id, taste_id in (("1", "ana", "metal"), ("2", "ana", ""), ("3", "ben", "metal")):
             assert "" == publish(store, version, user_id=user_id, taste_id=taste_id)
         publish(store, "4", taste_id="latin", labels_revision=2)
-        pointers = store.models.pointers("ana")
-        assert {"metal": "1", "": "2", "latin": "4"} == {name: pointer.version for name, pointer in pointers.items()}
-        assert [""] * 3 == [pointer.previous for pointer in pointers.values()]
-        assert ["3"] == [pointer.version for pointer in store.models.pointers("ben").values()]
+        serving_versions = store.models.serving_versions("ana")
+        assert {"metal": "1", "": "2", "latin": "4"} == {
+            name: serving_version.version for name, serving_version in serving_versions.items()
+        }
+        assert [""] * 3 == [serving_version.previous for serving_version in serving_versions.values()]
+        assert ["3"] == [serving_version.version for serving_version in store.models.serving_versions("ben").values()]
 
     def test_a_rejected_model_never_serves(self, store: Store) -> None:
         """It is on record with its reason, which its run shares, and what served before serves on."""
@@ -196,9 +200,9 @@ class ModelStoreSuite(OpenedStore):
         like(store)
         publish(store, "3")
         meanwhile(store)
-        header, pointers = store.header("ana"), store.models.pointers("ana")
+        header, serving_versions = store.header("ana"), store.models.serving_versions("ana")
         kept_out = publish(store, "5", labels_revision=1)
-        assert (header, pointers) == (store.header("ana"), store.models.pointers("ana"))
+        assert (header, serving_versions) == (store.header("ana"), store.models.serving_versions("ana"))
         rejected = store.models.record("5")
         assert rejected is not None
         assert (REJECTED, kept_out) == (rejected.state, rejected.reason)
@@ -228,31 +232,31 @@ class ModelStoreSuite(OpenedStore):
         store.models.reject(made, make_artifact("1"), run)
         store.models.log_run(run)
         assert ([], []) == (list(store.models.records("ana")), list(store.models.runs("ana")))
-        assert ({}, header) == (store.models.pointers("ana"), store.header("ana"))
+        assert ({}, header) == (store.models.serving_versions("ana"), store.header("ana"))
 
     def test_a_deleted_profile_is_gone_with_its_models(self, store: Store) -> None:
         """Pointers, records, artifacts and runs of one listener go, and nothing of another."""
         like(store, "ben")
         for version, user_id in enumerate(("ana", "ben", "ana", "ben")):
             publish(store, str(version), user_id=user_id)
-        others = store.header("ben"), store.models.pointers("ben"), store.models.records("ben")
+        others = store.header("ben"), store.models.serving_versions("ben"), store.models.records("ben")
         delete(store)
-        assert ({}, {}) == (store.models.pointers("ana"), store.models.last_runs("ana"))
+        assert ({}, {}) == (store.models.serving_versions("ana"), store.models.last_runs("ana"))
         assert ([], []) == (list(store.models.records("ana")), list(store.models.runs("ana")))
         assert [None, None] == [store.models.artifact(version) for version in "02"]
-        assert others == (store.header("ben"), store.models.pointers("ben"), store.models.records("ben"))
+        assert others == (store.header("ben"), store.models.serving_versions("ben"), store.models.records("ben"))
         assert [make_artifact("1"), make_artifact("3")] == [store.models.artifact(version) for version in "13"]
         like(store)
         assert 0 == models_revision(store)
 
     def test_a_deleted_taste_is_served_no_longer(self, store: Store) -> None:
-        """Its pointer goes with it in one step; other tastes keep theirs; a new taste of the name starts without."""
+        """Its serving version goes with it; other tastes keep theirs; a new taste of the name starts without."""
         like(store, taste_id="latin")
         publish(store, "1")
         publish(store, "2", taste_id="latin", labels_revision=2)
         before = models_revision(store)
         delete_taste(store)
-        assert ["latin"] == list(store.models.pointers("ana"))
+        assert ["latin"] == list(store.models.serving_versions("ana"))
         assert {"1": RETIRED, "2": SERVING} == states(store)
         assert before < models_revision(store)
         like(store)
@@ -260,14 +264,17 @@ class ModelStoreSuite(OpenedStore):
             with pytest.raises(NotFound, match="opened anew"):
                 store.models.rollback("ana", "metal", version)
         assert "" == publish(store, "3", labels_revision=4)
-        assert Pointer("metal", "3", "logistic", make_record("3").sha256) == store.models.pointers("ana")["metal"]
+        assert (
+            ServingVersion("metal", "3", "logistic", make_record("3").sha256)
+            == store.models.serving_versions("ana")["metal"]
+        )
 
     def test_a_withdrawn_model_can_be_put_back(self, store: Store) -> None:
         """Nothing serves the taste meanwhile; the run is on record."""
         publish(store, "1")
         run = make_run(store, make_record("w"), model_version="", reason="ranking is better by now")
         assert "" == store.models.withdraw(run)
-        assert {} == store.models.pointers("ana")
+        assert {} == store.models.serving_versions("ana")
         assert {"1": RETIRED} == states(store)
         assert {"metal": run} == store.models.last_runs("ana")
         assert "1" == store.models.rollback("ana", "metal").version == serving(store)
@@ -288,25 +295,25 @@ class ModelStoreSuite(OpenedStore):
         like(store)
         publish(store, "1")
         meanwhile(store)
-        header, pointers = store.header("ana"), store.models.pointers("ana")
+        header, serving_versions = store.header("ana"), store.models.serving_versions("ana")
         obstacle = store.models.withdraw(make_run(store, make_record("w"), labels_revision=1))
         assert reason in obstacle
-        assert (header, pointers) == (store.header("ana"), store.models.pointers("ana"))
+        assert (header, serving_versions) == (store.header("ana"), store.models.serving_versions("ana"))
         assert obstacle == store.models.last_runs("ana")["metal"].reason
 
     def test_a_broken_model_is_marked_once_and_replaced_by_the_next(self, store: Store) -> None:
-        """Its pointer stays; its successor falls back to the last one that worked; it is never retired."""
+        """Its serving version stays; its successor falls back to the last one that worked; it is never retired."""
         publish(store, "1")
         publish(store, "2")
-        pointers = store.models.pointers("ana")
+        serving_versions = store.models.serving_versions("ana")
         store.models.mark_broken("2", "its hash is wrong")
         store.models.mark_broken("2", "again")
-        assert pointers == store.models.pointers("ana")
+        assert serving_versions == store.models.serving_versions("ana")
         broken = store.models.record("2")
         assert broken is not None
         assert (BROKEN, "its hash is wrong") == (broken.state, broken.reason)
         publish(store, "3")
-        assert ("3", "1") == (serving(store), store.models.pointers("ana")["metal"].previous)
+        assert ("3", "1") == (serving(store), store.models.serving_versions("ana")["metal"].previous)
         assert {"1": RETIRED, "2": BROKEN, "3": SERVING} == states(store)
 
     def test_only_what_serves_or_served_can_break(self, store: Store) -> None:
@@ -321,7 +328,7 @@ class ModelStoreSuite(OpenedStore):
         for version in "1234":
             publish(store, version)
         assert make_record("3") == store.models.rollback("ana", "metal") == store.models.record("3")
-        assert ("3", "2") == (serving(store), store.models.pointers("ana")["metal"].previous)
+        assert ("3", "2") == (serving(store), store.models.serving_versions("ana")["metal"].previous)
         publish(store, "5")
         assert ["3", "2", "1"] == [store.models.rollback("ana", "metal").version for _ in range(3)]
         with pytest.raises(NotFound, match=r"ana/metal.*no earlier"):
@@ -341,9 +348,9 @@ class ModelStoreSuite(OpenedStore):
         """A call that is repeated does no harm when it names the version."""
         publish(store, "1")
         publish(store, "2")
-        before = store.header("ana"), store.models.pointers("ana")
+        before = store.header("ana"), store.models.serving_versions("ana")
         assert make_record("2") == store.models.rollback("ana", "metal", "2")
-        assert before == (store.header("ana"), store.models.pointers("ana"))
+        assert before == (store.header("ana"), store.models.serving_versions("ana"))
 
     @pytest.mark.parametrize(
         ("user_id", "taste_id", "version", "why"),
@@ -480,7 +487,7 @@ class ModelStoreSuite(OpenedStore):
         assert "19 b" == serving(store)
 
     def test_a_swap_is_seen_whole(self, store: Store) -> None:
-        """Whoever reads a pointer while models are swapped finds its artifact, and the header tells of each swap."""
+        """A serving version that is read during swaps has its artifact, and the header tells of each swap."""
 
         def swap() -> None:
             for number in range(60):
@@ -490,15 +497,15 @@ class ModelStoreSuite(OpenedStore):
             swapping = pool.submit(swap)
             while not swapping.done():
                 before = store.header("ana")
-                pointers = store.models.pointers("ana")
-                for pointer in pointers.values():
-                    artifact = store.models.artifact(pointer.version)
+                serving_versions = store.models.serving_versions("ana")
+                for serving_version in serving_versions.values():
+                    artifact = store.models.artifact(serving_version.version)
                     if artifact is None:  # so many swaps since that it is no longer kept
-                        assert pointer.version < serving(store)
+                        assert serving_version.version < serving(store)
                     else:
-                        assert pointer.sha256 == sha256(artifact).hexdigest()
+                        assert serving_version.sha256 == sha256(artifact).hexdigest()
                 assert before is not None
-                assert bool(pointers) >= bool(before.models_revision)
+                assert bool(serving_versions) >= bool(before.models_revision)
             swapping.result()
         assert 60 == models_revision(store)
 
@@ -508,10 +515,10 @@ class ModelStoreSuite(OpenedStore):
             acknowledged = _publish_until_killed(store_url, f"{attempt}", acknowledgements=20)
             with closing(open_store(store_url)) as store:
                 assert set(acknowledged) <= set(states(store))
-                pointer = store.models.pointers("ana")["metal"]
-                assert acknowledged[-1] <= pointer.version
-                assert make_artifact(pointer.version) == store.models.artifact(pointer.version)
-                assert [pointer.version] == [name for name, state in states(store).items() if state is SERVING]
+                serving_version = store.models.serving_versions("ana")["metal"]
+                assert acknowledged[-1] <= serving_version.version
+                assert make_artifact(serving_version.version) == store.models.artifact(serving_version.version)
+                assert [serving_version.version] == [name for name, state in states(store).items() if state is SERVING]
                 assert len(store.models.records(limit=999)) == len(store.models.runs(limit=999))
                 assert "" == publish(store, f"{attempt} z")
 
@@ -546,7 +553,7 @@ class ModelStoreSuite(OpenedStore):
         """Calls that come too late say so."""
         store.close()
         with pytest.raises(StoreUnavailable, match="closed"):
-            store.models.pointers("ana")
+            store.models.serving_versions("ana")
         with pytest.raises(StoreUnavailable, match="closed"):
             publish(store, "1")
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from palate.domain.profile import EventKind
 from palate.store.contract import Store
 from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
-from palate.tastes.profile import EventKind
 from palate.testing.factories import record
 
 __all__ = ["like", "make_artifact", "make_record", "make_run", "publish", "reject"]
@@ -24,7 +24,7 @@ def make_record(version: str, **fields: Any) -> ModelRecord:
         version=version,
         user_id="ana",
         taste_id="metal",
-        recipe="logistic",
+        learner="logistic",
         state=ModelState.SERVING,
         reason="",
         metrics=(Metric("auc", 0.75, 0.5, 0.625),),
@@ -38,7 +38,7 @@ def make_record(version: str, **fields: Any) -> ModelRecord:
 
 
 def make_run(store: Store, record: ModelRecord, **fields: Any) -> TrainingRun:
-    """Return the run that a record came from, about the incarnation of the profile that the store has now."""
+    """Return the run that a record came from, about the generation of the profile that the store has now."""
     header = store.header(record.user_id)
     made = TrainingRun(
         run_id=f"run {record.version}",
@@ -49,7 +49,7 @@ def make_run(store: Store, record: ModelRecord, **fields: Any) -> TrainingRun:
         labels_revision=record.labels_revision,
         started_at=2000,
         ended_at=3000,
-        incarnation=header.incarnation if header else "",
+        generation=header.generation if header else "",
     )
     return replace(made, **fields)
 

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from palate.config import Config
+from palate.app.config import Config
+from palate.app.scraping import answering_scrapes
+from palate.app.server import Server
 from palate.observer import Observer
-from palate.scraping import answering_scrapes
-from palate.serve import Server
 
 __all__ = ["running_server"]
 

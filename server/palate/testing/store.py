@@ -18,12 +18,12 @@ from multiprocessing.connection import Connection
 
 import pytest
 
+from palate.domain.apply import Change, replay
+from palate.domain.profile import Event, EventKind, RecordedTrack, Verdict
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
 from palate.store.contract import Standing, Store
-from palate.tastes.fold import Change, replay
-from palate.tastes.profile import Event, EventKind, Evidence, Verdict
-from palate.testing.factories import make_evidence, make_feature_map, record, walk
+from palate.testing.factories import make_feature_map, make_recorded_track, record, walk
 from palate.testing.opening import OpenedStore
 
 __all__ = ["StoreSuite"]
@@ -50,7 +50,7 @@ class StoreSuite(OpenedStore):
 
     def test_an_event_comes_back_as_it_was_recorded(self, store: Store) -> None:
         """Every field survives, the features to the last bit."""
-        evidence = Evidence(make_evidence(5).features, ("mpb", "forró", '"quoted"', "日本語"))
+        evidence = RecordedTrack(make_recorded_track(5).features, ("mpb", "forró", '"quoted"', "日本語"))
         event = Event(1, LIKE, "tra'ck %s", "metal", evidence, "request", "slate", 1_700_000_000_000_001)
         with store.transaction() as transaction:
             transaction.append("ana", event, Change(1), "map")
@@ -58,14 +58,14 @@ class StoreSuite(OpenedStore):
 
     def test_an_event_without_evidence_comes_back_without_evidence(self, store: Store) -> None:
         """Retractions and deleted tastes have none, and a track without genres has an empty list."""
-        unnamed = Evidence(make_evidence().features, ())
+        unnamed = RecordedTrack(make_recorded_track().features, ())
         with store.transaction() as transaction:
             transaction.append("ana", Event(1, LIKE, "a", "metal", unnamed), Change(1), "map")
             record(transaction, "ana", RETRACT, "a", "metal")
             record(transaction, "ana", DELETE_TASTE, taste_id="metal")
         like, retraction, deletion = store.events("ana")
-        assert unnamed == like.evidence
-        assert (None, None) == (retraction.evidence, deletion.evidence)
+        assert unnamed == like.track
+        assert (None, None) == (retraction.track, deletion.track)
 
     def test_events_are_read_from_where_the_reader_left_off(self, store: Store) -> None:
         """`after` and `limit` page through the log, oldest event first."""
@@ -176,7 +176,7 @@ class StoreSuite(OpenedStore):
         profile = stored[0]
         tastes = {"metal": profile.tastes["metal"], "latin": profile.tastes["latin"]}
         assert (header, profile.ratings["a"], tastes) == (met.header, met.rating, met.tastes)
-        assert met.recorded == replace(store.events("ana")[2], evidence=None)
+        assert met.recorded == replace(store.events("ana")[2], track=None)
         assert Standing(header) == nothing
 
     def test_nothing_is_found_by_empty_names(self, store: Store) -> None:
@@ -195,7 +195,7 @@ class StoreSuite(OpenedStore):
     @pytest.mark.parametrize("revision", [1, 2], ids=["same revision", "same request_id"])
     def test_what_the_log_has_already_is_refused(self, store: Store, revision: int) -> None:
         """A repeated revision or request_id raises ValueError and undoes the transaction."""
-        again = Event(revision, LIKE, "a", "metal", make_evidence(), request_id="once")
+        again = Event(revision, LIKE, "a", "metal", make_recorded_track(), request_id="once")
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal", request_id="once")
         with pytest.raises(ValueError, match="already"), store.transaction() as transaction:  # noqa: PT012 - its end counts
@@ -295,7 +295,7 @@ class StoreSuite(OpenedStore):
         assert header is not None
         profile = replay("ana", log, make_feature_map(1))
         with store.transaction() as transaction:
-            transaction.refold(profile, make_feature_map(1).fingerprint)
+            transaction.replace_tastes(profile, make_feature_map(1).fingerprint)
         assert (profile, replace(header, feature_map=make_feature_map(1).fingerprint)) == store.profile("ana")
         assert (log, other) == (store.events("ana"), store.profile("ben"))
 

@@ -23,8 +23,8 @@ import numpy as np
 import pytest
 
 from palate.catalog.snapshot import Catalog
-from palate.strategy.contract import Choice, SlateRequest, Stage, Strategy
-from palate.strategy.guard import guarded_choices
+from palate.plugins.strategy import Choice, SlateRequest, Stage, Strategy
+from palate.serving.guard import guarded_choices
 from palate.testing.catalog import Listener, make_listener, small_catalog
 
 __all__ = ["LISTENERS", "StrategySuite"]
@@ -79,7 +79,7 @@ class StrategySuite:
                 setattr(config, name, None)
 
     def test_the_stage_is_a_confidence_and_a_count_or_none(self) -> None:
-        """The ladder can be ordered by it."""
+        """The stages can be ordered by it."""
         stage = self.strategy.stage or Stage(0.0, 0)
         assert 0 <= stage.min_confidence < 1
         assert stage.min_interactions >= 0

@@ -25,45 +25,45 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15palate/v1/model.proto\x12\tpalate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x15\n\rranking_value\x18\x03 \x01(\x01\x12\x15\n\rserving_value\x18\x04 \x01(\x01\"\xa5\x02\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08taste_id\x18\x03 \x01(\t\x12\x0e\n\x06recipe\x18\x04 \x01(\t\x12$\n\x05state\x18\x05 \x01(\x0e\x32\x15.palate.v1.ModelState\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\"\n\x07metrics\x18\x07 \x03(\x0b\x32\x11.palate.v1.Metric\x12\x13\n\x0blabel_count\x18\x08 \x01(\x03\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x12\x0e\n\x06sha256\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06pinned\x18\x0c \x01(\x08\"\xce\x01\n\x0bTrainingRun\x12\x17\n\x0ftraining_run_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08taste_id\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x11ListModelsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08taste_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.palate.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x0fGetModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.palate.v1.Model\"+\n\x12\x45xportModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\"#\n\x13\x45xportModelResponse\x12\x0c\n\x04onnx\x18\x01 \x01(\x0c\"P\n\x14RollbackModelRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08taste_id\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\"8\n\x15RollbackModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.palate.v1.Model\"8\n\x0fPinModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0e\n\x06pinned\x18\x02 \x01(\x08\"3\n\x10PinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.palate.v1.Model\"Q\n\x17ListTrainingRunsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x18ListTrainingRunsResponse\x12-\n\rtraining_runs\x18\x01 \x03(\x0b\x32\x16.palate.v1.TrainingRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8d\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_SERVING\x10\x01\x12\x17\n\x13MODEL_STATE_RETIRED\x10\x02\x12\x18\n\x14MODEL_STATE_REJECTED\x10\x03\x12\x16\n\x12MODEL_STATE_BROKEN\x10\x04\x32\xe2\x03\n\x0cModelService\x12I\n\nListModels\x12\x1c.palate.v1.ListModelsRequest\x1a\x1d.palate.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.palate.v1.GetModelRequest\x1a\x1b.palate.v1.GetModelResponse\x12L\n\x0b\x45xportModel\x12\x1d.palate.v1.ExportModelRequest\x1a\x1e.palate.v1.ExportModelResponse\x12R\n\rRollbackModel\x12\x1f.palate.v1.RollbackModelRequest\x1a .palate.v1.RollbackModelResponse\x12\x43\n\x08PinModel\x12\x1a.palate.v1.PinModelRequest\x1a\x1b.palate.v1.PinModelResponse\x12[\n\x10ListTrainingRuns\x12\".palate.v1.ListTrainingRunsRequest\x1a#.palate.v1.ListTrainingRunsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15palate/v1/model.proto\x12\tpalate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x15\n\rranking_value\x18\x03 \x01(\x01\x12\x15\n\rserving_value\x18\x04 \x01(\x01\"\xa6\x02\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08taste_id\x18\x03 \x01(\t\x12\x0f\n\x07learner\x18\x04 \x01(\t\x12$\n\x05state\x18\x05 \x01(\x0e\x32\x15.palate.v1.ModelState\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\"\n\x07metrics\x18\x07 \x03(\x0b\x32\x11.palate.v1.Metric\x12\x13\n\x0blabel_count\x18\x08 \x01(\x03\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x12\x0e\n\x06sha256\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06pinned\x18\x0c \x01(\x08\"\xce\x01\n\x0bTrainingRun\x12\x17\n\x0ftraining_run_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08taste_id\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x11ListModelsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08taste_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"O\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.palate.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x0fGetModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\"3\n\x10GetModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.palate.v1.Model\"+\n\x12\x45xportModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\"#\n\x13\x45xportModelResponse\x12\x0c\n\x04onnx\x18\x01 \x01(\x0c\"P\n\x14RollbackModelRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08taste_id\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\"8\n\x15RollbackModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.palate.v1.Model\"8\n\x0fPinModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0e\n\x06pinned\x18\x02 \x01(\x08\"3\n\x10PinModelResponse\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.palate.v1.Model\"Q\n\x17ListTrainingRunsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x18ListTrainingRunsResponse\x12-\n\rtraining_runs\x18\x01 \x03(\x0b\x32\x16.palate.v1.TrainingRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8d\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_SERVING\x10\x01\x12\x17\n\x13MODEL_STATE_RETIRED\x10\x02\x12\x18\n\x14MODEL_STATE_REJECTED\x10\x03\x12\x16\n\x12MODEL_STATE_BROKEN\x10\x04\x32\xe2\x03\n\x0cModelService\x12I\n\nListModels\x12\x1c.palate.v1.ListModelsRequest\x1a\x1d.palate.v1.ListModelsResponse\x12\x43\n\x08GetModel\x12\x1a.palate.v1.GetModelRequest\x1a\x1b.palate.v1.GetModelResponse\x12L\n\x0b\x45xportModel\x12\x1d.palate.v1.ExportModelRequest\x1a\x1e.palate.v1.ExportModelResponse\x12R\n\rRollbackModel\x12\x1f.palate.v1.RollbackModelRequest\x1a .palate.v1.RollbackModelResponse\x12\x43\n\x08PinModel\x12\x1a.palate.v1.PinModelRequest\x1a\x1b.palate.v1.PinModelResponse\x12[\n\x10ListTrainingRuns\x12\".palate.v1.ListTrainingRunsRequest\x1a#.palate.v1.ListTrainingRunsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'palate.v1.model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODELSTATE']._serialized_start=1447
-  _globals['_MODELSTATE']._serialized_end=1588
+  _globals['_MODELSTATE']._serialized_start=1448
+  _globals['_MODELSTATE']._serialized_end=1589
   _globals['_METRIC']._serialized_start=69
   _globals['_METRIC']._serialized_end=152
   _globals['_MODEL']._serialized_start=155
-  _globals['_MODEL']._serialized_end=448
-  _globals['_TRAININGRUN']._serialized_start=451
-  _globals['_TRAININGRUN']._serialized_end=657
-  _globals['_LISTMODELSREQUEST']._serialized_start=659
-  _globals['_LISTMODELSREQUEST']._serialized_end=752
-  _globals['_LISTMODELSRESPONSE']._serialized_start=754
-  _globals['_LISTMODELSRESPONSE']._serialized_end=833
-  _globals['_GETMODELREQUEST']._serialized_start=835
-  _globals['_GETMODELREQUEST']._serialized_end=875
-  _globals['_GETMODELRESPONSE']._serialized_start=877
-  _globals['_GETMODELRESPONSE']._serialized_end=928
-  _globals['_EXPORTMODELREQUEST']._serialized_start=930
-  _globals['_EXPORTMODELREQUEST']._serialized_end=973
-  _globals['_EXPORTMODELRESPONSE']._serialized_start=975
-  _globals['_EXPORTMODELRESPONSE']._serialized_end=1010
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=1012
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=1092
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=1094
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1150
-  _globals['_PINMODELREQUEST']._serialized_start=1152
-  _globals['_PINMODELREQUEST']._serialized_end=1208
-  _globals['_PINMODELRESPONSE']._serialized_start=1210
-  _globals['_PINMODELRESPONSE']._serialized_end=1261
-  _globals['_LISTTRAININGRUNSREQUEST']._serialized_start=1263
-  _globals['_LISTTRAININGRUNSREQUEST']._serialized_end=1344
-  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_start=1346
-  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_end=1444
-  _globals['_MODELSERVICE']._serialized_start=1591
-  _globals['_MODELSERVICE']._serialized_end=2073
+  _globals['_MODEL']._serialized_end=449
+  _globals['_TRAININGRUN']._serialized_start=452
+  _globals['_TRAININGRUN']._serialized_end=658
+  _globals['_LISTMODELSREQUEST']._serialized_start=660
+  _globals['_LISTMODELSREQUEST']._serialized_end=753
+  _globals['_LISTMODELSRESPONSE']._serialized_start=755
+  _globals['_LISTMODELSRESPONSE']._serialized_end=834
+  _globals['_GETMODELREQUEST']._serialized_start=836
+  _globals['_GETMODELREQUEST']._serialized_end=876
+  _globals['_GETMODELRESPONSE']._serialized_start=878
+  _globals['_GETMODELRESPONSE']._serialized_end=929
+  _globals['_EXPORTMODELREQUEST']._serialized_start=931
+  _globals['_EXPORTMODELREQUEST']._serialized_end=974
+  _globals['_EXPORTMODELRESPONSE']._serialized_start=976
+  _globals['_EXPORTMODELRESPONSE']._serialized_end=1011
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=1013
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=1093
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=1095
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1151
+  _globals['_PINMODELREQUEST']._serialized_start=1153
+  _globals['_PINMODELREQUEST']._serialized_end=1209
+  _globals['_PINMODELRESPONSE']._serialized_start=1211
+  _globals['_PINMODELRESPONSE']._serialized_end=1262
+  _globals['_LISTTRAININGRUNSREQUEST']._serialized_start=1264
+  _globals['_LISTTRAININGRUNSREQUEST']._serialized_end=1345
+  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_start=1347
+  _globals['_LISTTRAININGRUNSRESPONSE']._serialized_end=1445
+  _globals['_MODELSERVICE']._serialized_start=1592
+  _globals['_MODELSERVICE']._serialized_end=2074
 # @@protoc_insertion_point(module_scope)

@@ -91,7 +91,7 @@ class Model(google.protobuf.message.Message):
     MODEL_VERSION_FIELD_NUMBER: builtins.int
     USER_ID_FIELD_NUMBER: builtins.int
     TASTE_ID_FIELD_NUMBER: builtins.int
-    RECIPE_FIELD_NUMBER: builtins.int
+    LEARNER_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     METRICS_FIELD_NUMBER: builtins.int
@@ -106,8 +106,8 @@ class Model(google.protobuf.message.Message):
     """The listener. Always set."""
     taste_id: builtins.str
     """The taste. Empty for the listener's common model, which serves every taste without its own."""
-    recipe: builtins.str
-    """The recipe that trained it. Always set."""
+    learner: builtins.str
+    """The learner that trained it. Always set."""
     state: Global___ModelState.ValueType
     """Where it stands. Always set."""
     reason: builtins.str
@@ -134,7 +134,7 @@ class Model(google.protobuf.message.Message):
         model_version: builtins.str = ...,
         user_id: builtins.str = ...,
         taste_id: builtins.str = ...,
-        recipe: builtins.str = ...,
+        learner: builtins.str = ...,
         state: Global___ModelState.ValueType = ...,
         reason: builtins.str = ...,
         metrics: collections.abc.Iterable[Global___Metric] | None = ...,
@@ -145,7 +145,7 @@ class Model(google.protobuf.message.Message):
         pinned: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "label_count", b"label_count", "metrics", b"metrics", "model_version", b"model_version", "pinned", b"pinned", "reason", b"reason", "recipe", b"recipe", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "taste_id", b"taste_id", "user_id", b"user_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "label_count", b"label_count", "learner", b"learner", "metrics", b"metrics", "model_version", b"model_version", "pinned", b"pinned", "reason", b"reason", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "taste_id", b"taste_id", "user_id", b"user_id"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
 

@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18palate/v1/strategy.proto\x12\tpalate.v1\"\xc3\x01\n\x08Strategy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.palate.v1.StrategyState\x12\x14\n\x0c\x64istribution\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x17\n\x0fladder_position\x18\x05 \x01(\x05\x12\x16\n\x0emin_confidence\x18\x06 \x01(\x02\x12\x18\n\x10min_interactions\x18\x07 \x01(\x03\x12\x0e\n\x06reason\x18\x08 \x01(\t\"\x17\n\x15ListStrategiesRequest\"A\n\x16ListStrategiesResponse\x12\'\n\nstrategies\x18\x01 \x03(\x0b\x32\x13.palate.v1.Strategy*\x85\x01\n\rStrategyState\x12\x1e\n\x1aSTRATEGY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15STRATEGY_STATE_LOADED\x10\x01\x12\x19\n\x15STRATEGY_STATE_FAILED\x10\x02\x12\x1e\n\x1aSTRATEGY_STATE_NOT_ALLOWED\x10\x03\x32h\n\x0fStrategyService\x12U\n\x0eListStrategies\x12 .palate.v1.ListStrategiesRequest\x1a!.palate.v1.ListStrategiesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18palate/v1/strategy.proto\x12\tpalate.v1\"\xc0\x01\n\x08Strategy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.palate.v1.StrategyState\x12\x14\n\x0c\x64istribution\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0cstage_number\x18\x05 \x01(\x05\x12\x16\n\x0emin_confidence\x18\x06 \x01(\x02\x12\x18\n\x10min_interactions\x18\x07 \x01(\x03\x12\x0e\n\x06reason\x18\x08 \x01(\t\"\x17\n\x15ListStrategiesRequest\"A\n\x16ListStrategiesResponse\x12\'\n\nstrategies\x18\x01 \x03(\x0b\x32\x13.palate.v1.Strategy*\x85\x01\n\rStrategyState\x12\x1e\n\x1aSTRATEGY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15STRATEGY_STATE_LOADED\x10\x01\x12\x19\n\x15STRATEGY_STATE_FAILED\x10\x02\x12\x1e\n\x1aSTRATEGY_STATE_NOT_ALLOWED\x10\x03\x32h\n\x0fStrategyService\x12U\n\x0eListStrategies\x12 .palate.v1.ListStrategiesRequest\x1a!.palate.v1.ListStrategiesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'palate.v1.strategy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STRATEGYSTATE']._serialized_start=330
-  _globals['_STRATEGYSTATE']._serialized_end=463
+  _globals['_STRATEGYSTATE']._serialized_start=327
+  _globals['_STRATEGYSTATE']._serialized_end=460
   _globals['_STRATEGY']._serialized_start=40
-  _globals['_STRATEGY']._serialized_end=235
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=237
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=260
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=262
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=327
-  _globals['_STRATEGYSERVICE']._serialized_start=465
-  _globals['_STRATEGYSERVICE']._serialized_end=569
+  _globals['_STRATEGY']._serialized_end=232
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=234
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=257
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=259
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=324
+  _globals['_STRATEGYSERVICE']._serialized_start=462
+  _globals['_STRATEGYSERVICE']._serialized_end=566
 # @@protoc_insertion_point(module_scope)

@@ -57,7 +57,7 @@ class Strategy(google.protobuf.message.Message):
     STATE_FIELD_NUMBER: builtins.int
     DISTRIBUTION_FIELD_NUMBER: builtins.int
     VERSION_FIELD_NUMBER: builtins.int
-    LADDER_POSITION_FIELD_NUMBER: builtins.int
+    STAGE_NUMBER_FIELD_NUMBER: builtins.int
     MIN_CONFIDENCE_FIELD_NUMBER: builtins.int
     MIN_INTERACTIONS_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
@@ -69,8 +69,8 @@ class Strategy(google.protobuf.message.Message):
     """The Python distribution that brings it. Always set."""
     version: builtins.str
     """The version of that distribution. Always set."""
-    ladder_position: builtins.int
-    """Its place on the ladder, from 1 for the lowest. 0 when it stands on none and answers only by name."""
+    stage_number: builtins.int
+    """Its place on the stages, from 1 for the lowest. 0 when it stands on none and answers only by name."""
     min_confidence: builtins.float
     """The profile confidence from which it applies, in [0, 1)."""
     min_interactions: builtins.int
@@ -84,12 +84,12 @@ class Strategy(google.protobuf.message.Message):
         state: Global___StrategyState.ValueType = ...,
         distribution: builtins.str = ...,
         version: builtins.str = ...,
-        ladder_position: builtins.int = ...,
+        stage_number: builtins.int = ...,
         min_confidence: builtins.float = ...,
         min_interactions: builtins.int = ...,
         reason: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["distribution", b"distribution", "ladder_position", b"ladder_position", "min_confidence", b"min_confidence", "min_interactions", b"min_interactions", "name", b"name", "reason", b"reason", "state", b"state", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["distribution", b"distribution", "min_confidence", b"min_confidence", "min_interactions", b"min_interactions", "name", b"name", "reason", b"reason", "stage_number", b"stage_number", "state", b"state", "version", b"version"]) -> None: ...
 
 Global___Strategy: typing_extensions.TypeAlias = Strategy
 
@@ -114,7 +114,7 @@ class ListStrategiesResponse(google.protobuf.message.Message):
     STRATEGIES_FIELD_NUMBER: builtins.int
     @property
     def strategies(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Strategy]:
-        """The strategies: the ladder from the bottom up, then the others by name."""
+        """The strategies: the stages from the bottom up, then the others by name."""
 
     def __init__(
         self,

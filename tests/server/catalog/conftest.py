@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from palate.catalog.intake import INPUT_SCHEMA
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES, GenreCluster
 from palate.catalog.writer import write_catalog
+from palate.domain.track import FEATURES, GenreCluster
 
 MakeTracks = Callable[..., pa.Table]
 

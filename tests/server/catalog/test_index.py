@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from palate.catalog.index import BLOCK, coherent_order, unit_vectors
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import GenreCluster
 from palate.catalog.writer import write_catalog
+from palate.domain.track import GenreCluster
 
 MakeTracks = Callable[..., pa.Table]
 

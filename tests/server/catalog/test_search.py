@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from palate.catalog import search
 from palate.catalog.search import words_of
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import GenreCluster
 from palate.catalog.writer import write_catalog
+from palate.domain.track import GenreCluster
 
 MakeTracks = Callable[..., pa.Table]
 Find = Callable[..., list[str]]

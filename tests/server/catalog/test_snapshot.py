@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from palate.catalog.features import FeatureMap
 from palate.catalog.layout import HEADER_KEY
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import GenreCluster
 from palate.catalog.writer import SnapshotWriter, write_catalog
+from palate.domain.features import FeatureMap
+from palate.domain.track import GenreCluster
 from palate.errors import CatalogError
-from palate.strategy.contract import CatalogIndex
+from palate.plugins.strategy import CatalogIndex
 
 MakeTracks = Callable[..., pa.Table]
 

@@ -21,7 +21,7 @@ def _metadata(**fields: Any) -> Metadata:
         "version": "v1",
         "user_id": "ana",
         "taste_id": "metal",
-        "recipe": "logistic",
+        "learner": "logistic",
         "feature_map": "0123456789abcdef",
         "labels_revision": 12,
         "label_count": 11,

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.models.artifact import METADATA_KEY, Metadata, UnusableModel, verify
 from palate.models.onnx_file import read_model
 
@@ -105,7 +105,7 @@ def test_a_sound_file_is_accepted_with_what_it_says_of_itself(
     make_file: Make, make_metadata: Callable[..., Metadata]
 ) -> None:
     """All of the metadata comes back."""
-    assert make_metadata(version="v7", recipe="gbdt") == checked(make_file(version="v7", recipe="gbdt"))
+    assert make_metadata(version="v7", learner="gbdt") == checked(make_file(version="v7", learner="gbdt"))
 
 
 @pytest.mark.parametrize(("reason", "edit"), FLAWS.values(), ids=FLAWS)

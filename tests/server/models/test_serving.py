@@ -1,4 +1,4 @@
-"""From pointers to models, over a real store."""
+"""From serving versions to models, over a real store."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -13,7 +13,7 @@ from palate.errors import StoreUnavailable
 from palate.models.serving import ServedModels
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.store.model_contract import ModelState, Pointer
+from palate.store.model_contract import ModelState, ServingVersion
 from palate.testing.models import like, make_record, make_run
 
 FEATURE_MAP = "0123456789abcdef"
@@ -34,9 +34,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def publish(store: Store, make_file: Make) -> Publish:
     """Return a function that publishes a version; `content` is stored in place of the file that was hashed."""
 
-    def published(version: str, content: bytes | None = None, recipe: str = "logistic", **arguments: Any) -> None:
-        file = make_file(version=version, recipe=recipe, **arguments)
-        known = {"sha256": sha256(file).hexdigest(), "size_bytes": len(file), "recipe": recipe}
+    def published(version: str, content: bytes | None = None, learner: str = "logistic", **arguments: Any) -> None:
+        file = make_file(version=version, learner=learner, **arguments)
+        known = {"sha256": sha256(file).hexdigest(), "size_bytes": len(file), "learner": learner}
         record = make_record(version, **known)
         assert "" == store.models.publish(record, file if content is None else content, make_run(store, record))
 
@@ -58,7 +58,7 @@ def served(restart: Callable[[], ServedModels]) -> ServedModels:
 
 def versions(served: ServedModels) -> dict[str, str]:
     """Return the version that serves each taste of ana."""
-    return {taste_id: model.version for taste_id, model in served.of("ana", served.pointers("ana")).items()}
+    return {taste_id: model.version for taste_id, model in served.of("ana", served.serving_versions("ana")).items()}
 
 
 def state(store: Store, version: str) -> tuple[ModelState, str]:
@@ -71,7 +71,7 @@ def state(store: Store, version: str) -> tuple[ModelState, str]:
 def test_a_published_model_serves(publish: Publish, served: ServedModels) -> None:
     """It is found under its taste and answers."""
     publish("v1", bias=1.0)
-    models = served.of("ana", served.pointers("ana"))
+    models = served.of("ana", served.serving_versions("ana"))
     assert models
     assert ["metal"] == list(models)
     assert 1 == len(models)
@@ -80,7 +80,7 @@ def test_a_published_model_serves(publish: Publish, served: ServedModels) -> Non
 
 def test_no_pointer_means_no_model(served: ServedModels) -> None:
     """A taste without one is not there, and asking does no harm."""
-    models = served.of("ana", served.pointers("ana"))
+    models = served.of("ana", served.serving_versions("ana"))
     assert {} == dict(models)
     assert models.get("metal") is None
     assert not models
@@ -91,7 +91,7 @@ def test_no_pointer_means_no_model(served: ServedModels) -> None:
 def test_a_swap_reaches_the_next_answer_and_leaves_the_one_under_way(publish: Publish, served: ServedModels) -> None:
     """No answer mixes two versions of one taste's model."""
     publish("v1")
-    under_way = served.of("ana", served.pointers("ana"))
+    under_way = served.of("ana", served.serving_versions("ana"))
     assert "v1" == under_way["metal"].version
     publish("v2")
     assert "v1" == under_way["metal"].version
@@ -169,18 +169,18 @@ def test_a_model_for_another_feature_map_is_passed_over_but_not_broken(
 
 
 def test_a_pointer_with_another_hash_is_not_followed(publish: Publish, served: ServedModels) -> None:
-    """What the pointer names and what was loaded must be the same bytes."""
+    """What the serving version names and what was loaded must be the same bytes."""
     publish("v1")
     publish("v2")
-    pointer = served.pointers("ana")["metal"]
-    assert ("v2", "v1") == (pointer.version, pointer.previous)
-    models = served.of("ana", {"metal": replace(pointer, sha256="0" * 64)})
+    serving_version = served.serving_versions("ana")["metal"]
+    assert ("v2", "v1") == (serving_version.version, serving_version.previous)
+    models = served.of("ana", {"metal": replace(serving_version, sha256="0" * 64)})
     assert "v1" == models["metal"].version
 
 
 def test_a_version_that_the_store_does_not_have_is_no_model(served: ServedModels) -> None:
-    """A pointer into nowhere leaves the taste without."""
-    assert {} == dict(served.of("ana", {"metal": Pointer("metal", "gone", "logistic", "0" * 64, "gone too")}))
+    """A serving version into nowhere leaves the taste without."""
+    assert {} == dict(served.of("ana", {"metal": ServingVersion("metal", "gone", "logistic", "0" * 64, "gone too")}))
 
 
 def test_a_store_that_cannot_be_read_is_no_reason_to_forget_a_model(
@@ -188,7 +188,7 @@ def test_a_store_that_cannot_be_read_is_no_reason_to_forget_a_model(
 ) -> None:
     """The answer fails over to a strategy without models; the next one has them again."""
     publish("v1")
-    models = served.of("ana", served.pointers("ana"))
+    models = served.of("ana", served.serving_versions("ana"))
 
     def unreachable(_: str) -> bytes:
         raise StoreUnavailable("database is locked")

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from palate.models.artifact import UnusableModel
 from palate.models.session import ServedModel
-from palate.strategy.contract import TasteModel
+from palate.plugins.strategy import TasteModel
 
 Make = Callable[..., ServedModel]
 ROWS = np.random.default_rng(2).normal(size=(2000, 9)).astype(np.float32)
@@ -76,12 +76,12 @@ def gaussian_units(model: onnx.ModelProto) -> None:
 
 def test_it_answers_with_the_probabilities_of_its_graph(make_model: Make) -> None:
     """One for each row, whatever the number of rows."""
-    model: TasteModel = make_model(bias=0.5, version="v3", recipe="neural", cluster_offsets={"jazz": 0.5})
+    model: TasteModel = make_model(bias=0.5, version="v3", learner="neural", cluster_offsets={"jazz": 0.5})
     for count in (0, 1, 7, 2000):
         answer = model.probabilities(ROWS[:count])
         assert (np.dtype(np.float32), (count,)) == (answer.dtype, answer.shape)
         np.testing.assert_allclose(expected(ROWS[:count], 0.5), answer, atol=1e-6)
-    known = (model.version, model.recipe, model.ranking_slope, model.ranking_intercept)
+    known = (model.version, model.learner, model.ranking_slope, model.ranking_intercept)
     assert ("v3", "neural", 2.0, -1.0) == known
     assert {"jazz": 0.5} == model.cluster_offsets
 

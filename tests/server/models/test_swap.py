@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, StrategyFailed
 from palate.models.serving import ServedModels
-from palate.service.listeners import Listeners
+from palate.serving.listeners import Listeners
 from palate.store import open_store
 from palate.store.contract import Store
 from palate.store.model_contract import ModelState
@@ -216,7 +216,7 @@ def _cluster_of(catalog: Catalog, track_id: str) -> str:
 
 
 def test_a_listener_without_models_is_ranked_and_told_so_by_name(client: Client, tastes: Sequence[str]) -> None:
-    """On the ladder nothing has failed; by name there is nothing to show."""
+    """On the stages nothing has failed; by name there is nothing to show."""
     assert len(tastes) == 2
     assert "ranking" == client.recommend("ana").strategy
     with pytest.raises(StrategyFailed, match="no model of logistic serves 'ana'"):
@@ -277,14 +277,14 @@ def test_pointers_are_read_when_they_have_moved_and_only_then(
 
 
 class _Counted:
-    """Counts how often pointers are read."""
+    """Counts how often serving versions are read."""
 
     def __init__(self, models: ServedModels) -> None:
         self._models = models
         self.reads = 0
         self.of = models.of
 
-    def pointers(self, user_id: str) -> Any:
-        """Read pointers."""
+    def serving_versions(self, user_id: str) -> Any:
+        """Read serving versions."""
         self.reads += 1
-        return self._models.pointers(user_id)
+        return self._models.serving_versions(user_id)

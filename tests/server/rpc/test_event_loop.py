@@ -12,16 +12,16 @@ from typing import Any
 import grpc
 import numpy as np
 from palate.catalog.snapshot import Catalog
+from palate.domain import EventKind
+from palate.plugins.registry import Registry
 from palate.rpc.feedback import FeedbackServicer
 from palate.rpc.fields import identifier
 from palate.rpc.profile import ProfileServicer
-from palate.service.feedback import Feedback, FeedbackService, Recorded
-from palate.service.listeners import Listeners
-from palate.service.profiles import ProfileService
+from palate.serving.feedback import Feedback, FeedbackService, Recorded
+from palate.serving.listeners import Listeners
+from palate.serving.profiles import ProfileService
+from palate.serving.router import Router
 from palate.store import open_store
-from palate.strategy.registry import Registry
-from palate.strategy.router import Router
-from palate.tastes import EventKind
 from palate.v1 import feedback_pb2, profile_pb2, recommendation_pb2, recommendation_pb2_grpc
 
 Serve = Callable[..., str]
@@ -103,7 +103,7 @@ def test_an_export_changes_threads_once_for_a_page(tmp_path: Path, catalog: Cata
     store = open_store(f"sqlite:///{tmp_path / 'palate.db'}")
     with closing(store), CountingThreads(2) as threads, closing(FeedbackService(store, catalog)) as feedback:
         feedback.record([Feedback("ana", EventKind.LIKE, track_id) for track_id in track_ids]).result()
-        registry = Registry.load(options={}, ladder={}, allow=("*",), required=())
+        registry = Registry.load(options={}, stages={}, allow=("*",), required=())
         router = Router(registry, threads, timeout=5)
         profiles = ProfileService(catalog, store, Listeners(store, catalog, max_ratings=0), router)
         servicer = ProfileServicer(profiles, feedback, threads)

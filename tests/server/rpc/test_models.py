@@ -38,7 +38,7 @@ def test_every_field_of_a_model_is_told(client: Client, store: Store) -> None:
     )
     model = client.get_model("1").model
     record = make_record("1")
-    assert ("1", "ana", "metal", "logistic") == (model.model_version, model.user_id, model.taste_id, model.recipe)
+    assert ("1", "ana", "metal", "logistic") == (model.model_version, model.user_id, model.taste_id, model.learner)
     assert (model_pb2.MODEL_STATE_SERVING, "", False) == (model.state, model.reason, model.pinned)
     assert (1, 100, record.sha256) == (model.label_count, model.size_bytes, model.sha256)
     assert (1, 500_000_000) == (model.create_time.seconds, model.create_time.nanos)
@@ -99,7 +99,9 @@ def test_a_rollback_answers_with_what_serves_now(client: Client, store: Store) -
     assert ["2", "1"] == [client.rollback_model("ana", "metal").model.model_version for _ in range(2)]
     assert "3" == client.rollback_model("ana", "metal", model_version="3").model.model_version
     assert "4" == client.rollback_model("ana", "").model.model_version
-    assert {"metal": "3", "": "4"} == {name: pointer.version for name, pointer in store.models.pointers("ana").items()}
+    assert {"metal": "3", "": "4"} == {
+        name: serving_version.version for name, serving_version in store.models.serving_versions("ana").items()
+    }
     for user_id, version in (("ana", "x"), ("ben", ""), ("ben", "1")):
         with pytest.raises(NotFound, match="model"):
             client.rollback_model(user_id, "metal", model_version=version)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from palate.catalog.snapshot import Catalog
+from palate.domain import EventKind
 from palate.errors import InvalidField, NotFound, StoreUnavailable
-from palate.service.feedback import Feedback, FeedbackService, Recorded
+from palate.serving.feedback import Feedback, FeedbackService, Recorded
 from palate.store import open_store
 from palate.store.contract import Store, Transaction
-from palate.tastes import EventKind
 from palate.testing.catalog import small_catalog
 
 LIKE, DISLIKE, RETRACT, DELETE_TASTE = EventKind

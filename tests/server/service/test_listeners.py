@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.service.feedback import Feedback, FeedbackService
-from palate.service.listeners import Listener, Listeners
+from palate.domain import EventKind, Profile
+from palate.serving.feedback import Feedback, FeedbackService
+from palate.serving.listeners import Listener, Listeners
 from palate.store import open_store
 from palate.store.contract import Header, Store
-from palate.tastes import EventKind, Profile
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from palate.errors import InvalidField, NotFound
-from palate.service.models import ModelService
-from palate.service.paging import PageTokens
+from palate.serving.models import ModelService
+from palate.serving.paging import PageTokens
 from palate.store import open_store
 from palate.store.contract import Store
 from palate.testing.models import like, make_artifact, make_record, publish, reject

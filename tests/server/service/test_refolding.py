@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from palate.catalog.features import FeatureMap
 from palate.catalog.snapshot import Catalog
-from palate.service.feedback import Feedback, FeedbackService
+from palate.domain import EventKind, replay
+from palate.domain.features import FeatureMap
+from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.tastes import EventKind, replay
 from palate.testing.factories import record, walk
 
 

@@ -13,7 +13,7 @@ from palate.testing.models import like, make_artifact, publish
 
 def whole(store: Store) -> tuple[str, dict[str, ModelState]]:
     """Return what serves and all states, after a look at the artifact."""
-    version = store.models.pointers("ana")["metal"].version
+    version = store.models.serving_versions("ana")["metal"].version
     assert make_artifact(version) == store.models.artifact(version)
     assert len(store.models.records()) == len(store.models.runs())
     return version, {made.version: made.state for made in store.models.records()}

@@ -12,12 +12,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from palate.domain.profile import EventKind
 from palate.errors import ConfigError, StoreUnavailable
 from palate.store import Header, open_store
 from palate.store.migrations import upgrade
 from palate.store.schema import metadata
 from palate.store.sqlite import SqliteDatabase
-from palate.tastes.profile import EventKind
 from palate.testing.factories import record
 from palate.testing.models import publish
 

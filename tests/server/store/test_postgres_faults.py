@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from palate.domain.profile import EventKind
 from palate.errors import ConfigError, StoreUnavailable
 from palate.store import open_store
 from palate.store.contract import Store
@@ -20,7 +21,6 @@ from palate.store.model_statements import ModelStatements
 from palate.store.postgres import PostgresDatabase
 from palate.store.schema import metadata
 from palate.store.statements import Statements
-from palate.tastes.profile import EventKind
 from palate.testing.factories import record, walk
 from palate.testing.store import assert_replay_equals_stored, assert_writable
 from sqlalchemy import make_url

@@ -7,12 +7,12 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from palate.domain.apply import replay
+from palate.domain.profile import EventKind
 from palate.errors import StoreUnavailable
 from palate.store import open_store
 from palate.store.sql import SqlStore
 from palate.store.sqlite import SqliteDatabase
-from palate.tastes.fold import replay
-from palate.tastes.profile import EventKind
 from palate.testing.factories import make_feature_map, record, walk
 from palate.testing.models import like, make_record, make_run, publish
 from palate.testing.store import assert_replay_equals_stored, assert_writable
@@ -149,24 +149,24 @@ def test_a_damaged_model_is_unavailable_by_its_name_and_does_not_stand_in_the_wa
             raw.execute("UPDATE models SET metrics = '{', state = 99")
         with pytest.raises(StoreUnavailable, match=r"model '1' .* table `models`"):
             store.models.record("1")
-        assert "1" == store.models.pointers("ana")["metal"].version
+        assert "1" == store.models.serving_versions("ana")["metal"].version
         assert "" == publish(store, "2")
-        assert "2" == store.models.pointers("ana")["metal"].version
+        assert "2" == store.models.serving_versions("ana")["metal"].version
 
 
 def test_a_model_whose_row_is_missing_serves_no_longer_and_can_be_replaced(tmp_path: Path) -> None:
-    """A pointer to nothing is none."""
+    """A serving version to nothing is none."""
     path = tmp_path / "palate.db"
     with closing(open_store(f"sqlite:///{path}")) as store:
         like(store)
         publish(store, "1")
         with closing(sqlite3.connect(path)) as raw, raw:
             raw.execute("DELETE FROM models")
-        assert {} == store.models.pointers("ana")
+        assert {} == store.models.serving_versions("ana")
         assert "" == publish(store, "2")
         assert ("2", "") == (
-            store.models.pointers("ana")["metal"].version,
-            store.models.pointers("ana")["metal"].previous,
+            store.models.serving_versions("ana")["metal"].version,
+            store.models.serving_versions("ana")["metal"].previous,
         )
 
 
@@ -183,7 +183,7 @@ def test_a_lost_header_comes_back_with_models_that_serve(path: Path) -> None:
         header = store.header("ana")
         assert header is not None
         assert header.models_revision > 0
-        assert "1" == store.models.pointers("ana")["metal"].version
+        assert "1" == store.models.serving_versions("ana")["metal"].version
 
 
 def test_a_full_disk_keeps_the_old_model(path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_full_disk_keeps_the_old_model(path: Path) -> None:
     with closing(SqlStore(FullDatabase(path))) as store:
         with pytest.raises(StoreUnavailable, match="free space"):
             store.models.publish(made, artifact, make_run(store, made))
-        assert "1" == store.models.pointers("ana")["metal"].version
+        assert "1" == store.models.serving_versions("ana")["metal"].version
         assert None is store.models.record("2")
     with closing(open_store(f"sqlite:///{path}")) as freed:
         assert "" == freed.models.publish(made, artifact, make_run(freed, made))

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from palate.strategy.contract import Rows
-from palate.strategy.memory import CandidateCache
-from palate.tastes import Tally, Taste
+from palate.domain import Tally, Taste
+from palate.plugins.strategy import Rows
+from palate.serving.candidates import CandidateCache
 
 METAL = Taste("metal", opened=1, revision=3, liked=Tally(2, (1,) * 9, {"death metal": 2}))
 

@@ -1,9 +1,9 @@
 """Reasons as sentences."""
 
 import pytest
-from palate.catalog.tracks import FEATURES
-from palate.strategy.contract import Reason, ReasonKind
-from palate.strategy.reasons import sentence
+from palate.domain.track import FEATURES
+from palate.plugins.strategy import Reason, ReasonKind
+from palate.serving.reasons import sentence
 
 HOLY_WARS = ("Holy Wars", "Megadeth")
 THREE = (("energy", 0.3), ("valence", 0.2), ("tempo", 0.1))

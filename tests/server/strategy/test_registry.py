@@ -1,4 +1,4 @@
-"""Strategies are found, checked, configured and put on the ladder."""
+"""Strategies are found, checked, configured and put on the stages."""
 
 import os
 import subprocess
@@ -10,14 +10,14 @@ from typing import Any, NoReturn
 
 import pytest
 from palate.errors import ConfigError, NotFound
-from palate.strategy import Registry, Stage, StrategyState
-from palate.strategy.plugin import origin
-from palate.strategy.registry import GROUP, installed
+from palate.plugins import Registry, Stage, StrategyState
+from palate.plugins.loader import origin
+from palate.plugins.registry import GROUP, installed
 from structlog.testing import capture_logs
 
 PLUGIN = """
 from dataclasses import dataclass
-from palate.strategy import Stage, Strategy
+from palate.plugins import Stage, Strategy
 
 @dataclass(frozen=True)
 class Inner:
@@ -79,7 +79,7 @@ class Site:
     def load(
         self,
         options: Mapping[str, Mapping[str, object]] | None = None,
-        ladder: Mapping[str, Stage] | None = None,
+        stages: Mapping[str, Stage] | None = None,
         allow: Sequence[str] = ("*",),
         required: Sequence[str] = (),
     ) -> Registry:
@@ -89,7 +89,7 @@ class Site:
             for distribution in distributions(path=[str(self.folder)])
             for entry_point in distribution.entry_points
         ]
-        return Registry.load(options or {}, ladder or {}, allow, required, entry_points=found)
+        return Registry.load(options or {}, stages or {}, allow, required, entry_points=found)
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def logs() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Return a folder with one sound distribution that brings the lowest rung."""
+    """Return a folder with one sound distribution that brings the lowest stage."""
     monkeypatch.syspath_prepend(tmp_path)
     folder = Site(tmp_path)
     folder.install("palate-base", {"base": "Lowest"})
@@ -114,14 +114,14 @@ def test_the_listing_shows_the_ladder_from_the_bottom_up_and_then_the_others_by_
     """The order and the positions are those of the public contract."""
     site.install("palate-more", {"zeal": "Sound", "able": "Higher", "calm": "Sound"}, version="2.1")
     registry = site.load()
-    listed = [(each.name, each.ladder_position, each.distribution, each.version) for each in registry.listing()]
+    listed = [(each.name, each.stage_number, each.distribution, each.version) for each in registry.listing()]
     assert [
         ("base", 1, "palate-base", "1.0"),
         ("able", 2, "palate-more", "2.1"),
         ("calm", 0, "palate-more", "2.1"),
         ("zeal", 0, "palate-more", "2.1"),
     ] == listed
-    assert ["base", "able"] == [each.name for each in registry.ladder]
+    assert ["base", "able"] == [each.name for each in registry.stages]
     assert Stage(0.3, 5) == registry.get("able").stage
 
 
@@ -199,7 +199,7 @@ BROKEN = {
     ),
     "stage of another type": (
         f"{PLUGIN}\nclass Broken(Sound):\n    stage = (0.5, 1)",
-        "neither a palate.strategy.Stage",
+        "neither a palate.plugins.Stage",
     ),
     "stage out of range": (f"{PLUGIN}\nclass Broken(Sound):\n    stage = Stage(1.5, 0)", "must be in [0, 1)"),
     "stage of no numbers": (f"{PLUGIN}\nclass Broken(Sound):\n    stage = Stage('high', 0)", "TypeError"),
@@ -235,7 +235,7 @@ def test_a_broken_plugin_is_kept_with_its_reason_and_the_others_serve(
         broken.state,
         broken.strategy,
         broken.stage,
-        broken.ladder_position,
+        broken.stage_number,
     )
     assert reason in broken.reason
     identity = {"strategy": "broken", "distribution": "palate-broken", "version": "1.0"}
@@ -260,7 +260,7 @@ def test_a_required_plugin_that_the_allow_list_leaves_out_stops_the_server(site:
 
 MISTAKES: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "options": ({"options": {"bass": {}}}, "strategies.options: no strategy 'bass' is installed; did you mean base?"),
-    "ladder": ({"ladder": {"bass": Stage(0, 0)}}, "ladder: no strategy 'bass' is installed; did you mean base?"),
+    "stages": ({"stages": {"bass": Stage(0, 0)}}, "stages: no strategy 'bass' is installed; did you mean base?"),
     "required": ({"required": ["bass"]}, "strategies.required: no strategy 'bass' is installed; did you mean base?"),
     "allow": ({"allow": ["*", "xyz*"]}, "strategies.allow: no strategy 'xyz*' is installed; valid are base"),
 }
@@ -310,10 +310,10 @@ def test_options_reach_the_strategy_as_its_own_configuration_with_strings_conver
 
 
 def test_the_operators_ladder_outranks_the_stages_of_the_strategies(site: Site) -> None:
-    """A strategy that stands on no rung by itself can be given one, and the order follows."""
+    """A strategy that stands on no stage by itself can be given one, and the order follows."""
     site.install("palate-more", {"more": "Sound", "higher": "Higher"})
-    registry = site.load(ladder={"more": Stage(0.9, 1), "higher": Stage(0.1, 0)})
-    assert [("base", 1), ("higher", 2), ("more", 3)] == [(each.name, each.ladder_position) for each in registry.ladder]
+    registry = site.load(stages={"more": Stage(0.9, 1), "higher": Stage(0.1, 0)})
+    assert [("base", 1), ("higher", 2), ("more", 3)] == [(each.name, each.stage_number) for each in registry.stages]
 
 
 def test_two_strategies_of_the_same_stage_are_refused_with_both_named(site: Site) -> None:
@@ -321,7 +321,7 @@ def test_two_strategies_of_the_same_stage_are_refused_with_both_named(site: Site
     site.install("palate-rival", {"rival": "Lowest"})
     with pytest.raises(ConfigError) as caught:
         site.load()
-    for part in ("'base' of palate-base", "'rival' of palate-rival", "[ladder.rival]", "strategies.allow"):
+    for part in ("'base' of palate-base", "'rival' of palate-rival", "[stages.rival]", "strategies.allow"):
         assert part in str(caught.value)
 
 
@@ -336,8 +336,8 @@ def test_a_real_process_finds_what_is_installed_beside_palates_own(tmp_path: Pat
     """Built-in and third-party strategies come through the same entry-point group, scanned once."""
     Site(tmp_path).install("palate-far", {"far": "Sound"}, version="0.7")
     code = (
-        "from palate.strategy import Registry\n"
-        "from palate.strategy.registry import installed\n"
+        "from palate.plugins import Registry\n"
+        "from palate.plugins.registry import installed\n"
         "assert installed() is installed()\n"
         "for each in Registry.load({}, {}, allow=['cold_start', 'far']).listing():\n"
         "    print(each.name, each.state.name, each.distribution)\n"

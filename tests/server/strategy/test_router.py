@@ -1,4 +1,4 @@
-"""Requests go down the ladder, and every answer is guarded."""
+"""Requests go down the stages, and every answer is guarded."""
 
 import threading
 import time
@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from palate.catalog.tracks import GenreCluster
+from palate.domain import Profile, Rating, RecordedTrack, Tally, Taste, Verdict
+from palate.domain.track import GenreCluster
 from palate.errors import NotFound, Overloaded, StrategyFailed
-from palate.strategy import (
+from palate.plugins import (
     Choice,
     Context,
     Declined,
@@ -21,14 +22,13 @@ from palate.strategy import (
     ReasonKind,
     Registered,
     Registry,
-    Router,
     Rows,
     Scores,
     SlateRequest,
     Stage,
     StrategyState,
 )
-from palate.tastes import Evidence, Profile, Rating, Tally, Taste, Verdict
+from palate.serving.router import Router
 from structlog.testing import capture_logs
 
 TRACKS = 60
@@ -123,7 +123,7 @@ _ZERO = np.zeros(1, dtype=np.float32)
 class Speaking:
     """A model, whatever it says."""
 
-    version = recipe = "any"
+    version = learner = "any"
     ranking_slope = ranking_intercept = 0.0
     cluster_offsets: Mapping[str, float] = {}
 
@@ -216,14 +216,14 @@ def registered(name: str, strategy: Acting | None, stage: Stage | None, reason: 
 
 
 def registry(lowest: Acting, middle: Acting | None = None, highest: Acting | None = None) -> Registry:
-    """Return a ladder of up to three strategies."""
-    rungs = {"lowest": (lowest, LOWEST), "middle": (middle, MIDDLE), "highest": (highest, HIGHEST)}
-    return Registry(registered(name, strategy, stage) for name, (strategy, stage) in rungs.items() if strategy)
+    """Return a stages of up to three strategies."""
+    stages = {"lowest": (lowest, LOWEST), "middle": (middle, MIDDLE), "highest": (highest, HIGHEST)}
+    return Registry(registered(name, strategy, stage) for name, (strategy, stage) in stages.items() if strategy)
 
 
 def profile(likes: int) -> Profile:
     """Return a profile with one taste of so many likes: confidence ``likes / (likes + 4)``."""
-    evidence = Evidence((0.5,) * 9, ())
+    evidence = RecordedTrack((0.5,) * 9, ())
     ratings = {str(n): Rating(str(n), Verdict.LIKE, "rock", evidence, n + 1) for n in range(likes)}
     taste = Taste("rock", opened=1, revision=max(likes, 1), liked=Tally(count=likes))
     return Profile("ana", likes, {"rock": taste} if likes else {}, ratings)
@@ -250,12 +250,12 @@ def test_the_stage_is_the_highest_rung_that_admits_the_profile(
 def test_a_rung_below_that_does_not_admit_the_profile_is_not_asked(executor: ThreadPoolExecutor) -> None:
     """A stage is a promise to the strategy about the profiles that it meets."""
     strict = offering(5)
-    rungs = [
+    stages = [
         registered("lowest", offering(0), LOWEST),
         registered("strict", strict, Stage(0.1, 100)),
         registered("highest", offering(), HIGHEST),
     ]
-    slate = Router(Registry(rungs), executor, timeout=5).recommend(ADVANCED, request(), CONTEXT)
+    slate = Router(Registry(stages), executor, timeout=5).recommend(ADVANCED, request(), CONTEXT)
     assert ("lowest", []) == (slate.strategy, strict.requests)
 
 
@@ -394,7 +394,7 @@ class Needing(Acting):
 
 
 def test_a_strategy_that_needs_models_is_asked_only_for_listeners_who_have_some(executor: ThreadPoolExecutor) -> None:
-    """For the others it is as if it had declined, without a thread and whoever else is on the ladder."""
+    """For the others it is as if it had declined, without a thread and whoever else is on the stages."""
     needing = Needing(lambda asked: [choice(8)] if isinstance(asked, SlateRequest) else Scores(_ZERO, [""]))
     router = Router(registry(offering(7), needing), executor, timeout=5)
     served = replace(CONTEXT, models={"rock": Speaking()})
@@ -435,7 +435,7 @@ def test_a_strategy_asked_for_by_name_that_declines_says_why(executor: ThreadPoo
         assert ("middle", "1.0") == (caught.value.strategy, caught.value.version)
 
 
-def test_the_time_left_is_shared_so_that_the_lowest_rung_can_still_answer(
+def test_the_time_left_is_shared_so_that_the_lowest_stage_can_still_answer(
     executor: ThreadPoolExecutor, gate: Gate
 ) -> None:
     """Two strategies that hang do not use up the caller's deadline."""
@@ -457,7 +457,7 @@ def test_what_is_there_in_time_is_answered_when_filling_up_takes_too_long(
     assert time.monotonic() < deadline
 
 
-def test_the_lowest_rung_gets_a_moment_even_after_the_deadline(executor: ThreadPoolExecutor) -> None:
+def test_the_lowest_stage_gets_a_moment_even_after_the_deadline(executor: ThreadPoolExecutor) -> None:
     """The strategies above are not begun any more."""
     middle = offering(8)
     router = Router(registry(offering(7), middle), executor, timeout=5)
@@ -465,7 +465,7 @@ def test_the_lowest_rung_gets_a_moment_even_after_the_deadline(executor: ThreadP
     assert ("lowest", []) == (slate.strategy, middle.requests)
 
 
-def test_the_lowest_rung_is_waited_for_as_long_as_the_caller_waits(executor: ThreadPoolExecutor, gate: Gate) -> None:
+def test_the_lowest_stage_is_waited_for_as_long_as_the_caller_waits(executor: ThreadPoolExecutor, gate: Gate) -> None:
     """A slate that comes late is better than none; where there is a part of one, no more time is spent on it."""
     slow = Acting(lambda _: time.sleep(0.5) or [choice(3)])  # type: ignore[func-returns-value]  # sleeps, then answers
     router = Router(registry(slow, offering(7)), executor, timeout=0.1)
@@ -509,9 +509,9 @@ def test_a_strategy_asked_for_by_name_answers_alone(executor: ThreadPoolExecutor
 
 
 def test_a_strategy_without_a_stage_answers_by_name_only(executor: ThreadPoolExecutor) -> None:
-    """It stands on no rung."""
-    rungs = [registered("lowest", offering(0), LOWEST), registered("aside", offering(9), None)]
-    router = Router(Registry(rungs), executor, timeout=5)
+    """It stands on no stage."""
+    stages = [registered("lowest", offering(0), LOWEST), registered("aside", offering(9), None)]
+    router = Router(Registry(stages), executor, timeout=5)
     assert "lowest" == router.recommend(ADVANCED, request(1), CONTEXT).strategy
     assert "aside" == router.recommend(ADVANCED, request(1), CONTEXT, name="aside").strategy
 

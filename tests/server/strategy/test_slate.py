@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from palate.catalog.snapshot import Catalog
-from palate.strategy.contract import SlateRequest
-from palate.strategy.slate import (
+from palate.plugins.slate import (
     SlateBuilder,
     draw,
     eligible_clusters,
@@ -20,6 +19,7 @@ from palate.strategy.slate import (
     take_turns,
     widening,
 )
+from palate.plugins.strategy import SlateRequest
 from palate.testing.catalog import make_listener, small_catalog
 
 NOTHING = np.empty(0, dtype=np.int32)

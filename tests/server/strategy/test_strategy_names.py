@@ -1,6 +1,6 @@
-"""What plugins may import from `palate.strategy`."""
+"""What plugins may import from `palate.plugins`."""
 
-import palate.strategy
+import palate.plugins
 
 
 def test_the_public_names_are_these() -> None:
@@ -24,5 +24,5 @@ def test_the_public_names_are_these() -> None:
         "Strategy",
         "StrategyState",
         "TasteModel",
-    ] == palate.strategy.__all__
-    assert all(hasattr(palate.strategy, name) for name in palate.strategy.__all__)
+    ] == palate.plugins.__all__
+    assert all(hasattr(palate.plugins, name) for name in palate.plugins.__all__)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palate.tastes import Event, EventKind, Evidence, Profile, advance, replay
-from palate.tastes.positions import FIXED_POINT, Features, positions
+from palate.domain import Event, EventKind, Profile, RecordedTrack, apply_events, replay
+from palate.domain.features import FIXED_POINT, Features, positions
 from palate.testing.factories import make_feature_map
 
 FEATURE_MAP = make_feature_map()
@@ -45,13 +45,13 @@ def test_a_replay_gives_the_bytes_of_folding_one_event_at_a_time(steps: list[tup
             kind,
             f"track {track}",
             "metal",
-            None if kind is EventKind.RETRACT else Evidence(features, ("any",)),
+            None if kind is EventKind.RETRACT else RecordedTrack(features, ("any",)),
         )
         for revision, (kind, track, features) in enumerate(steps, 1)
     ]
     one_by_one = Profile("ana")
     for event in events:
-        one_by_one = advance(one_by_one, [event], FEATURE_MAP)
+        one_by_one = apply_events(one_by_one, [event], FEATURE_MAP)
     together = replay("ana", events, FEATURE_MAP)
     assert one_by_one == together
     assert [taste.to_bytes() for taste in one_by_one.tastes.values()] == [

@@ -5,13 +5,13 @@ import math
 from dataclasses import asdict
 
 import numpy as np
-import palate.tastes
+import palate.domain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from palate.tastes import Profile, Tally, Taste, TasteState, combined_confidence, confidence, dislike_pull
-from palate.tastes.positions import positions
-from palate.testing.factories import make_evidence, make_feature_map
+from palate.domain import Profile, Tally, Taste, TasteState, combined_confidence, confidence, dislike_pull
+from palate.domain.features import positions
+from palate.testing.factories import make_feature_map, make_recorded_track
 
 FEATURE_MAP = make_feature_map()
 counts = st.integers(0, 10**6)
@@ -28,7 +28,7 @@ def tally(*seeds: int) -> Tally:
     """Add some tracks up."""
     result = Tally()
     for seed in seeds:
-        evidence = make_evidence(seed)
+        evidence = make_recorded_track(seed)
         [position] = positions([evidence.features], FEATURE_MAP).values()
         result = result.adjusted(position, evidence.genres, +1)
     return result
@@ -39,10 +39,10 @@ def taste(likes: int, dislikes: int = 0) -> Taste:
     return Taste("metal", 1, 1, tally(*range(likes)), tally(*range(100, 100 + dislikes)))
 
 
-def test_the_package_exports_the_values_and_the_fold() -> None:
+def test_the_package_exports_the_values_and_the_apply_one() -> None:
     """The names of the package are fixed and sorted."""
-    assert sorted(palate.tastes.__all__) == palate.tastes.__all__
-    assert {"Event", "Profile", "Taste", "advance", "fold", "replay"} <= set(palate.tastes.__all__)
+    assert sorted(palate.domain.__all__) == palate.domain.__all__
+    assert {"Event", "Profile", "Taste", "apply_events", "apply", "replay"} <= set(palate.domain.__all__)
 
 
 @given(tastes)
@@ -77,15 +77,17 @@ def test_confidence_rises_with_likes_and_falls_with_dislikes(likes: int, dislike
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=6), st.data())
-def test_a_profile_grows_surer_with_any_of_its_tastes(evidence: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_a_profile_grows_surer_with_any_of_its_tastes(tallies: list[tuple[int, int]], data: st.DataObject) -> None:
     """Opening a taste never lowers the profile's confidence, and a like in any taste raises it."""
-    values = [confidence(*one) for one in evidence]
+    values = [confidence(*one) for one in tallies]
     combined = combined_confidence(values)
     assert 0 <= combined < 1
-    assert combined <= combined_confidence([*values, confidence(*data.draw(st.tuples(counts, counts)))])
+    assert combined <= combined_confidence(
+        [*values, confidence(*data.draw(st.tuples(st.integers(0, 50), st.integers(0, 50))))]
+    )
     if values:
         assert max(values) <= combined + 1e-12
-        likes, dislikes = evidence[0]
+        likes, dislikes = tallies[0]
         assert combined <= combined_confidence([confidence(likes + 1, dislikes), *values[1:]])
 
 
@@ -118,7 +120,7 @@ def test_the_state_follows_the_evidence(likes: int, dislikes: int, state: TasteS
 
 def test_the_centroid_of_likes_is_their_mean() -> None:
     """Normal scores are averaged, to the step of the sums."""
-    features = np.array([make_evidence(seed).features for seed in range(3)], dtype=np.float32)
+    features = np.array([make_recorded_track(seed).features for seed in range(3)], dtype=np.float32)
     np.testing.assert_allclose(FEATURE_MAP.normalize(features).mean(axis=0), taste(3).centroid, atol=2**-16)
 
 

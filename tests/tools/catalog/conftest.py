@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import Track
+from palate.domain.track import Track
 from palate_tools.cli import main
 
 Row = Mapping[str, Any]

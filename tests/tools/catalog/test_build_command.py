@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import Track
+from palate.domain.track import Track
 from palate_tools.catalog.build import SAMPLE
 from palate_tools.cli import main
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.errors import CatalogError
 from palate_tools.catalog.columns import NAMES, map_columns, parse_mapping
 

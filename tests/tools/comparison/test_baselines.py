@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate_tools.comparison.baselines import (
+from palate_lab.comparison.baselines import (
     History,
     ItemSpace,
     MergedCentroid,
@@ -17,7 +17,7 @@ from palate_tools.comparison.baselines import (
     make_baselines,
     trade_off_for,
 )
-from palate_tools.comparison.metrics import intra_list_diversity
+from palate_lab.comparison.metrics import intra_list_diversity
 from scipy.special import expit
 
 Tracks = Callable[..., np.ndarray]

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from palate.catalog.snapshot import Catalog
+from palate_lab.comparison.in_process import play
+from palate_lab.comparison.measures import METRICS, measure
+from palate_lab.comparison.presenting import by_listener
+from palate_lab.comparison.protocol import Course, Play, Shown, Subject, World, make_world
+from palate_lab.simulation.run import Plan
+from palate_lab.simulation.session import Habits
 from palate_tools.cli import main
-from palate_tools.comparison.in_process import play
-from palate_tools.comparison.measures import METRICS, measure
-from palate_tools.comparison.presenting import by_listener
-from palate_tools.comparison.protocol import Course, Play, Shown, Subject, World, make_world
 from palate_tools.simulation.kinds import load_kinds
-from palate_tools.simulation.run import Plan
-from palate_tools.simulation.session import Habits
 
 LISTENERS, TURNS = 4, 7
 ALGORITHMS = ["palate", "neural", "random", "merged centroid", "oracle"]
@@ -105,7 +105,7 @@ def test_models_are_trained_on_the_way(shown: pa.Table) -> None:
 
 
 def test_the_table_has_every_algorithm_and_says_where_a_strategy_declined(folder: Path, shown: pa.Table) -> None:
-    """A rung without models leaves listeners to the stage below, and that is said."""
+    """A stage without models leaves listeners to the stage below, and that is said."""
     printed = (folder.parent / "printed").read_text(encoding="utf-8")
     for name in ALGORITHMS:
         assert f"\n{name}  " in printed

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from palate_tools.comparison.intervals import Interval, mean_interval, paired_difference, paired_ratio
+from palate_lab.comparison.intervals import Interval, mean_interval, paired_difference, paired_ratio
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:

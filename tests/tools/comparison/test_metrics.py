@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from palate_tools.comparison.metrics import (
+from palate_lab.comparison.metrics import (
     catalog_coverage,
     dislikes_shown,
     expected_calibration_error,

@@ -154,9 +154,9 @@ def test_forty_columns_show_one_pane_at_a_time(tell: Tell, client: Client) -> No
 
     async def story(screen: Any) -> None:
         await screen.see(track.title[:24], "title, artists, taste, score", "tastes")
-        assert "ladder" not in screen.text
+        assert "stages" not in screen.text
         await screen.press("l", "p")
-        await screen.see("ladder", "▶ fallback")
+        await screen.see("stages", "▶ fallback")
         assert "title, artists" not in screen.text
         await screen.press("p")
         await screen.see("title, artists, taste, score", "♥ 1")

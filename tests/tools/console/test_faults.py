@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from palate.config import load_config
+from palate.app.config import load_config
 from palate.testing.server import running_server
 from palate_tools.console.retraining import Trainer
 

@@ -73,7 +73,7 @@ def test_an_earlier_model_is_put_back_in_service(serve: Serve, tmp_path: Path, l
                 await screen.see("v1", "v2", "serving", "retired", "0.750")
                 await screen.press("down", "b")
                 await screen.see("v1 serves again")
-                assert "v1" == store.models.pointers("ana")["metal"].version
+                assert "v1" == store.models.serving_versions("ana")["metal"].version
                 await screen.press("escape")
                 await screen.see("slate · ")
 

@@ -19,7 +19,7 @@ def session(server: str) -> Iterator[Session]:
         yield opened
 
 
-def test_a_new_listener_stands_on_the_lowest_rung(session: Session) -> None:
+def test_a_new_listener_stands_on_the_lowest_stage(session: Session) -> None:
     """Nothing is known of them, which is no error."""
     session.choose("ana")
     assert ("ana", 0, "cold_start") == (

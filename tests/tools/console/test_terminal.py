@@ -82,7 +82,7 @@ def test_it_works_without_colours_in_forty_columns(tmux: Tmux, server: str) -> N
     assert {"", "0", "1", "2", "3", "4", "7", "39", "49"} >= set(codes)
     assert "7" in codes
     tmux("send-keys", "p")
-    see(tmux, "ladder", "▶ cold start")
+    see(tmux, "stages", "▶ cold start")
     tmux("send-keys", "C-q")
     see(tmux, "ended with 0")
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-pings")
 PICTURES = [
-    "ladder",
+    "stages",
     "confidence",
     "tastes",
     "features",

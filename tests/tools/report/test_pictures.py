@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from palate.models.recipe import Dataset
-from palate_strategies.recipes.gbdt import Gbdt, GbdtConfig, LearningCurves
-from palate_strategies.recipes.logistic import Logistic, LogisticConfig
-from palate_tools.report import describing
-from palate_tools.report.comparing import Compared
-from palate_tools.report.lettering import fitted, width_of, writable
-from palate_tools.report.pictures.boosted import draw_boosted, importances
-from palate_tools.report.pictures.boosting import draw_boosting
-from palate_tools.report.pictures.climb import draw_climb, trailing_mean
-from palate_tools.report.pictures.compared import draw_compared
-from palate_tools.report.pictures.confidence import apart, draw_confidence
-from palate_tools.report.pictures.features import draw_features, percentiles
-from palate_tools.report.pictures.genres import draw_genres
-from palate_tools.report.pictures.logistic import calibration, draw_logistic, terms
-from palate_tools.report.pictures.profile_map import draw_profile_map, project
-from palate_tools.report.pictures.score_parts import draw_score_parts
-from palate_tools.report.pictures.slates import draw_cold_start, draw_fallback
-from palate_tools.report.theme import colours_of, in_theme
-from palate_tools.report.values import Climb, Fitted, History, Item, Labelled, Listener, Publication, Slate, Taste
+from palate.plugins.learner import Dataset
+from palate_lab.report import describing
+from palate_lab.report.comparing import Compared
+from palate_lab.report.lettering import fitted, width_of, writable
+from palate_lab.report.pictures.boosted import draw_boosted, importances
+from palate_lab.report.pictures.boosting import draw_boosting
+from palate_lab.report.pictures.climb import draw_climb, trailing_mean
+from palate_lab.report.pictures.compared import draw_compared
+from palate_lab.report.pictures.confidence import apart, draw_confidence
+from palate_lab.report.pictures.features import draw_features, percentiles
+from palate_lab.report.pictures.genres import draw_genres
+from palate_lab.report.pictures.logistic import calibration, draw_logistic, terms
+from palate_lab.report.pictures.profile_map import draw_profile_map, project
+from palate_lab.report.pictures.score_parts import draw_score_parts
+from palate_lab.report.pictures.slates import draw_cold_start, draw_fallback
+from palate_lab.report.theme import colours_of, in_theme
+from palate_lab.report.values import Climb, Fitted, History, Item, Labelled, Listener, Publication, Slate, Taste
+from palate_strategies.learners.gbdt import Gbdt, GbdtConfig, LearningCurves
+from palate_strategies.learners.logistic import Logistic, LogisticConfig
 
 LONG = "An extraordinarily long name of a taste that nobody could ever fit anywhere"
 RNG_SEED = 5
@@ -167,7 +167,7 @@ def test_every_slate_is_drawn_whatever_its_titles(titles: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize("count", [9, 60])
 def test_models_are_drawn_from_few_and_many_labels(count: int) -> None:
-    """What the recipes fit is shown, and told in words."""
+    """What the learners fit is shown, and told in words."""
     given = dataset(count)
     logistic = fitted_with(Logistic(LogisticConfig()).fit(given, 1), given)
     trees = fitted_with(Gbdt(GbdtConfig()).fit(given, 1), given)
@@ -198,17 +198,17 @@ def test_labels_of_one_kind_and_none_are_drawn_too() -> None:
 
 
 def test_the_heaviest_weight_is_that_of_the_feature_that_decides() -> None:
-    """Weights, importances and the early stop are the recipes' own."""
+    """Weights, importances and the early stop are the learners' own."""
     given = dataset(200)
     name, weight = terms(Logistic(LogisticConfig()).fit(given, 1))[0]
     assert ("danceability", True) == (name, weight > 0)
     shares = importances(Gbdt(GbdtConfig()).fit(given, 1))
     assert "danceability" == shares[0][0]
     assert pytest.approx(1) == sum(share for _, share in shares)
-    recipe = Gbdt(GbdtConfig(max_trees=60))
-    curves = recipe.learning_curves(given, 1)
+    learner = Gbdt(GbdtConfig(max_trees=60))
+    curves = learner.learning_curves(given, 1)
     assert (
-        recipe.fit(given, 1).booster.num_trees()
+        learner.fit(given, 1).booster.num_trees()
         == curves.chosen
         == 1 + int(np.argmin(curves.log_loss[: curves.chosen]))
     )

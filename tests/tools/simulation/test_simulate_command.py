@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner, Result
 from palate.client import CallFailed, Client, NotFound
+from palate_lab.simulation.results import ResultFolder
+from palate_lab.simulation.run import Plan, simulate
+from palate_lab.simulation.session import Habits
 from palate_tools.cli import main
 from palate_tools.simulation.kinds import load_kinds
-from palate_tools.simulation.results import ResultFolder
-from palate_tools.simulation.run import Plan, simulate
-from palate_tools.simulation.session import Habits
 
 PLAN = Plan(seed=3, listeners=24, turns=4, kinds=load_kinds(), habits=Habits())
 Serve = Callable[..., str]

@@ -4,9 +4,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from palate_tools.comparison.measures import METRICS
+from palate_lab.comparison.measures import METRICS
+from palate_lab.simulation.session import Row
 from palate_tools.simulation.kinds import Kind, load_kinds
-from palate_tools.simulation.session import Row
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from palate.app.config import Config, load_config
 from palate.catalog.snapshot import Catalog
-from palate.config import Config, load_config
-from palate.service.feedback import Feedback, FeedbackService
+from palate.domain import EventKind
+from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.tastes import EventKind
 from palate_tools.training.workshop import Workshop, open_workshop
 
 Tell = Callable[..., None]

@@ -6,9 +6,9 @@ from typing import cast
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate.models.recipe import Dataset, Recipe
+from palate.plugins.learner import Dataset, Learner
 from palate.store.contract import Store
-from palate_tools.training.crossval import held_out_by_recipe, held_out_by_strategy, judge, make_folds, seed_of
+from palate_tools.training.crossval import held_out_by_learner, held_out_by_strategy, judge, make_folds, seed_of
 from palate_tools.training.labels import Labels
 from palate_tools.training.screening import correction_gain
 from palate_tools.training.workshop import Workshop
@@ -30,7 +30,7 @@ class Memory:
 
 
 class Memorizes:
-    """A recipe that memorizes."""
+    """A learner that memorizes."""
 
     def fit(self, dataset: Dataset, seed: int) -> Memory:  # noqa: ARG002 - the contract's signature
         """Memorize."""
@@ -47,12 +47,12 @@ def labels(tell: Callable[..., None], store: Store, catalog: Catalog) -> Labels:
 
 
 def test_every_label_is_predicted_by_a_model_that_has_not_seen_it(labels: Labels) -> None:
-    """A recipe that knows its labels by heart knows nothing of those held out."""
+    """A learner that knows its labels by heart knows nothing of those held out."""
     folds = make_folds(labels.liked, 5, 2, seed=1)
     everything = np.ones(len(labels))
-    recipe = cast("Recipe", Memorizes())  # its models are never exported
-    held_out = held_out_by_recipe(
-        recipe, lambda train: labels.dataset(train, everything, labels.features[:0], NOBODY), labels, folds, 0
+    learner = cast("Learner", Memorizes())  # its models are never exported
+    held_out = held_out_by_learner(
+        learner, lambda train: labels.dataset(train, everything, labels.features[:0], NOBODY), labels, folds, 0
     )
     assert (2, 60) == held_out.shape
     assert [0.5] == np.unique(held_out).tolist()

@@ -19,11 +19,11 @@ import dask
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
+from palate.domain import EventKind
 from palate.errors import ConfigError
 from palate.models.session import ServedModel
-from palate.service.feedback import Feedback, FeedbackService
+from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
-from palate.tastes import EventKind
 from palate_tools.training.engines import ENGINES
 
 BIN = Path(sys.executable).parent
@@ -33,7 +33,7 @@ PLUGIN = """
 import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
-from palate.strategy import Declined, Stage
+from palate.plugins import Declined, Stage
 
 @dataclass(frozen=True)
 class Config:
@@ -150,8 +150,11 @@ def published(folder: Path) -> dict[tuple[str, str], Any]:
     with closing(open_store(f"sqlite:///{folder / 'palate.db'}")) as store:
         models = {}
         for user_id in store.user_ids():
-            for taste_id, pointer in store.models.pointers(user_id).items():
-                record, artifact = store.models.record(pointer.version), store.models.artifact(pointer.version)
+            for taste_id, serving_version in store.models.serving_versions(user_id).items():
+                record, artifact = (
+                    store.models.record(serving_version.version),
+                    store.models.artifact(serving_version.version),
+                )
                 assert record is not None
                 assert artifact is not None
                 figures = [(metric.name, metric.value, metric.ranking_value) for metric in record.metrics]

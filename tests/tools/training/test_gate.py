@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from palate_tools.training.crossval import Judged
-from palate_tools.training.gate import PRIOR_LABELS, Rival, best_recipe, decide
+from palate_tools.training.gate import PRIOR_LABELS, Rival, best_learner, decide
 
 
 def judged(losses: NDArray[np.float64] | float, count: int = 100) -> Judged:
@@ -16,23 +16,23 @@ def judged(losses: NDArray[np.float64] | float, count: int = 100) -> Judged:
 EVEN = np.ones(100)
 
 
-def test_the_preferred_recipe_stands_where_another_is_better_by_noise_alone() -> None:
+def test_the_preferred_learner_stands_where_another_is_better_by_noise_alone() -> None:
     """A lower mean loss does not choose while it lies within one standard error of the difference."""
     noisy = 0.6 + np.tile([-0.5, 0.49], 50)
-    assert "first" == best_recipe({"first": judged(0.6), "second": judged(noisy)}, EVEN)
+    assert "first" == best_learner({"first": judged(0.6), "second": judged(noisy)}, EVEN)
 
 
-def test_a_recipe_that_is_clearly_better_is_chosen() -> None:
+def test_a_learner_that_is_clearly_better_is_chosen() -> None:
     """Of several that are, the best."""
     candidates = {"first": judged(0.6), "second": judged(0.55), "third": judged(0.5)}
-    assert "third" == best_recipe(candidates, EVEN)
+    assert "third" == best_learner(candidates, EVEN)
 
 
 def test_labels_of_weight_0_do_not_choose() -> None:
     """Only the labels asked for count."""
     other = judged(np.repeat([0.5, 0.9], 50))
     weights = np.repeat([1.0, 0.0], 50)
-    assert "second" == best_recipe({"first": judged(0.6), "second": other}, weights)
+    assert "second" == best_learner({"first": judged(0.6), "second": other}, weights)
 
 
 def test_a_model_that_beats_its_rivals_is_published() -> None:

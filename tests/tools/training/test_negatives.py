@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from palate.models.recipe import Dataset
+from palate.plugins.learner import Dataset
 from palate_tools.training.negatives import with_negatives
 
 

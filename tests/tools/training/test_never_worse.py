@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
-from palate_tools.evaluation.harness import evaluate_labels
-from palate_tools.evaluation.labelled import LabelledTracks
-from palate_tools.evaluation.splits import make_splits
+from palate_lab.evaluation.harness import evaluate_labels
+from palate_lab.evaluation.labelled import LabelledTracks
+from palate_lab.evaluation.splits import make_splits
 from scipy.special import expit
 
 CLUSTERS: Final = ("brazil", "electronica", "rock", "techno-trance")

@@ -10,7 +10,7 @@ from rich.console import Console
 def line(model: float, ranking: float) -> str:
     """Return the line about a model that was published with a log-loss."""
     figures = {"model": Figures(0.9, model), "ranking": Figures(0.9, ranking)}
-    taste = TasteReport("ana", "", Outcome.PUBLISHED, "", 5, 9, recipe="neural", version="v1", **figures)
+    taste = TasteReport("ana", "", Outcome.PUBLISHED, "", 5, 9, learner="neural", version="v1", **figures)
     told = io.StringIO()
     print_listener(Console(file=told, width=200), ListenerReport("ana", (taste,)), dry_run=False)
     return told.getvalue().rstrip("\n")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner, Result
-from palate.config import Config
+from palate.app.config import Config
 from palate.errors import ConfigError
 from palate.store.contract import Store
 from palate_tools.cli import main
@@ -189,4 +189,4 @@ def test_a_trainer_that_is_killed_while_it_watches_leaves_a_store_that_the_next_
         os.kill(watch.pid, signal.SIGKILL)
     subprocess.run([*command, "--jobs", "1", "--user", "ana"], check=True, stdout=subprocess.DEVNULL)
     assert "" in store.models.last_runs("ana")
-    assert store.models.pointers("ana").keys() <= {"", "electronica", "techno-trance"}
+    assert store.models.serving_versions("ana").keys() <= {"", "electronica", "techno-trance"}

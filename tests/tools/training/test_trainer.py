@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from palate.config import Config, StoreConfig
+from palate.app.config import Config, StoreConfig
 from palate.errors import NotFound
 from palate.models.artifact import Metadata
-from palate.models.recipe import Dataset, FittedModel, Recipe
 from palate.models.session import ServedModel
+from palate.plugins.learner import Dataset, FittedModel, Learner
 from palate.store.contract import Store
 from palate.store.model_contract import ModelState
-from palate_strategies.recipes.logistic import Logistic, LogisticConfig, LogisticModel
+from palate_strategies.learners.logistic import Logistic, LogisticConfig, LogisticModel
 from palate_tools.training import publishing
 from palate_tools.training.report import Outcome, TasteReport
 from palate_tools.training.trainer import train_listener
@@ -29,7 +29,7 @@ CONTRARY: tuple[str, ...] = ("rock",)
 
 
 class Broken(Logistic):
-    """A recipe that fails in a way of its own."""
+    """A learner that fails in a way of its own."""
 
     config_type: ClassVar[type[Any]] = LogisticConfig
 
@@ -39,16 +39,16 @@ class Broken(Logistic):
 
 
 class Untrue:
-    """A recipe whose export is not what it fitted."""
+    """A learner whose export is not what it fitted."""
 
     config_type: ClassVar[type[Any]] = LogisticConfig
 
     def __init__(self, config: LogisticConfig) -> None:
-        self._recipe = Logistic(config)
+        self._learner = Logistic(config)
 
     def fit(self, dataset: Dataset, seed: int) -> FittedModel:
         """Return a model that exports another one."""
-        return _Untrue(self._recipe.fit(dataset, seed))
+        return _Untrue(self._learner.fit(dataset, seed))
 
 
 class _Untrue:
@@ -65,9 +65,9 @@ class _Untrue:
         return self._fitted.boundaries()
 
 
-def with_recipe(workshop: Workshop, recipe: Recipe) -> Workshop:
-    """Put another recipe in the place of logistic regression."""
-    return replace(workshop, recipes={"logistic": replace(workshop.recipes["logistic"], recipe=recipe)})
+def with_learner(workshop: Workshop, learner: Learner) -> Workshop:
+    """Put another learner in the place of logistic regression."""
+    return replace(workshop, learners={"logistic": replace(workshop.learners["logistic"], learner=learner)})
 
 
 def train(workshop: Workshop, **arguments: Any) -> Sequence[TasteReport]:
@@ -77,7 +77,7 @@ def train(workshop: Workshop, **arguments: Any) -> Sequence[TasteReport]:
 
 def metadata_of(store: Store, taste_id: str) -> Metadata:
     """Return what the model that serves a taste of ana says of itself."""
-    artifact = store.models.artifact(store.models.pointers("ana")[taste_id].version)
+    artifact = store.models.artifact(store.models.serving_versions("ana")[taste_id].version)
     assert artifact is not None
     return ServedModel.load(artifact, hashlib.sha256(artifact).hexdigest()).metadata
 
@@ -88,11 +88,11 @@ def test_a_model_that_beats_ranking_is_published(
     """The common model serves, its record says what it was judged by, and its file is one that a server loads."""
     tell("ana", 150)
     common, *tastes = train(workshop())
-    assert ("", Outcome.PUBLISHED, "logistic") == (common.taste_id, common.outcome, common.recipe)
+    assert ("", Outcome.PUBLISHED, "logistic") == (common.taste_id, common.outcome, common.learner)
     assert common.model.log_loss < common.ranking.log_loss
     assert {"electronica", "techno-trance"} == {taste.taste_id for taste in tastes}
-    pointer = store.models.pointers("ana")[""]
-    record, metadata = store.models.record(pointer.version), metadata_of(store, "")
+    serving_version = store.models.serving_versions("ana")[""]
+    record, metadata = store.models.record(serving_version.version), metadata_of(store, "")
     assert record is not None
     assert (150, 150, ModelState.SERVING) == (record.label_count, record.labels_revision, record.state)
     assert ["auc", "log_loss"] == [metric.name for metric in record.metrics]
@@ -119,7 +119,7 @@ def test_a_dry_run_writes_nothing(tell: Callable[..., None], workshop: Callable[
     tell("ana", 60)
     common = train(workshop(), dry_run=True)[0]
     assert (Outcome.PUBLISHED, "") == (common.outcome, common.version)
-    assert ([], {}) == (list(store.models.runs()), dict(store.models.pointers("ana")))
+    assert ([], {}) == (list(store.models.runs()), dict(store.models.serving_versions("ana")))
 
 
 @pytest.mark.parametrize("count", [4, 9])
@@ -141,7 +141,7 @@ def test_a_listener_whom_no_rung_admits_yet_is_locked_out(
     tell("ana", 8)
     [report] = train(workshop(min_labels=4, min_of_each=2))
     assert Outcome.LOCKED_OUT is report.outcome
-    assert "no recipe's stage admits the profile yet" in report.reason
+    assert "no learner's stage admits the profile yet" in report.reason
     [run] = store.models.runs()
     assert report.reason == run.reason
 
@@ -163,7 +163,7 @@ def test_a_taste_against_the_others_gets_a_model_of_its_own(
     reports = {report.taste_id: report for report in train(workshop(other_weight=0))}
     assert Outcome.PUBLISHED is reports[CONTRARY[0]].outcome
     assert reports[CONTRARY[0]].model.auc > reports[""].model.auc
-    assert CONTRARY[0] in store.models.pointers("ana")
+    assert CONTRARY[0] in store.models.serving_versions("ana")
     assert {} == metadata_of(store, CONTRARY[0]).cluster_offsets
 
 
@@ -197,7 +197,7 @@ def test_a_taste_that_agrees_with_the_others_is_left_to_the_common_model(
     tell("ana", 90, clusters=("techno-trance",), chance=0)
     common, taste = train(workshop(other_weight=0))
     assert (Outcome.PUBLISHED, Outcome.COMMON) == (common.outcome, taste.outcome)
-    assert {""} == store.models.pointers("ana").keys()
+    assert {""} == store.models.serving_versions("ana").keys()
 
 
 def test_only_the_taste_that_was_named_is_trained(
@@ -207,7 +207,7 @@ def test_only_the_taste_that_was_named_is_trained(
     tell("ana", 300, contrary=CONTRARY)
     [report] = train(workshop(), tastes=CONTRARY)
     assert CONTRARY[0] == report.taste_id
-    assert "" not in store.models.pointers("ana")
+    assert "" not in store.models.serving_versions("ana")
     with pytest.raises(NotFound, match="polka"):
         train(workshop(), tastes=("polka",))
 
@@ -224,10 +224,10 @@ def test_verdicts_by_chance_leave_ranking_in_service(
             drawn = np.random.default_rng(len(dataset.labels)).random(len(dataset.labels)) < 0.5
             return super().fit(replace(dataset, labels=drawn), seed)
 
-    report = train(with_recipe(workshop(), Wild(LogisticConfig())))[0]
+    report = train(with_learner(workshop(), Wild(LogisticConfig())))[0]
     assert Outcome.REJECTED is report.outcome
     assert "does not beat ranking" in report.reason
-    assert {} == dict(store.models.pointers("ana"))
+    assert {} == dict(store.models.serving_versions("ana"))
 
 
 def test_the_next_model_is_compared_with_the_one_in_service(
@@ -252,7 +252,7 @@ def test_a_pinned_model_is_not_replaced(
     report = train(workshop())[0]
     assert Outcome.REJECTED is report.outcome
     assert "pinned" in report.reason
-    assert version == store.models.pointers("ana")[""].version
+    assert version == store.models.serving_versions("ana")[""].version
 
 
 def test_a_model_that_does_worse_than_ranking_by_now_is_withdrawn(
@@ -268,23 +268,23 @@ def test_a_model_that_does_worse_than_ranking_by_now_is_withdrawn(
         def fit(self, dataset: Dataset, seed: int) -> LogisticModel:
             return super().fit(replace(dataset, labels=~dataset.labels), seed)
 
-    contrary = with_recipe(sound, Contrary(LogisticConfig()))
+    contrary = with_learner(sound, Contrary(LogisticConfig()))
     assert Outcome.WITHDRAWN is train(contrary, dry_run=True)[0].outcome
-    assert version == store.models.pointers("ana")[""].version
+    assert version == store.models.serving_versions("ana")[""].version
     report = train(contrary)[0]
     assert Outcome.WITHDRAWN is report.outcome
-    assert "" not in store.models.pointers("ana")
+    assert "" not in store.models.serving_versions("ana")
     assert version == store.models.rollback("ana", "").version
 
 
-def test_a_recipe_that_fails_is_a_failed_training_with_its_reason(
+def test_a_learner_that_fails_is_a_failed_training_with_its_reason(
     tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
 ) -> None:
-    """The run says which recipe raised what."""
+    """The run says which learner raised what."""
     tell("ana", 40)
-    [report] = train(with_recipe(workshop(), Broken(LogisticConfig())))
+    [report] = train(with_learner(workshop(), Broken(LogisticConfig())))
     assert Outcome.FAILED is report.outcome
-    assert "recipe 'logistic' raised ZeroDivisionError: not today" in report.reason
+    assert "learner 'logistic' raised ZeroDivisionError: not today" in report.reason
     assert report.reason == store.models.runs()[0].reason
 
 
@@ -293,10 +293,10 @@ def test_an_export_that_differs_is_a_failed_training_with_the_worst_row(
 ) -> None:
     """Nothing is published."""
     tell("ana", 40)
-    report = train(with_recipe(workshop(), Untrue(LogisticConfig())))[0]
+    report = train(with_learner(workshop(), Untrue(LogisticConfig())))[0]
     assert Outcome.FAILED is report.outcome
     assert "row" in report.reason
-    assert ({}, report.reason) == (dict(store.models.pointers("ana")), store.models.runs()[0].reason)
+    assert ({}, report.reason) == (dict(store.models.serving_versions("ana")), store.models.runs()[0].reason)
 
 
 @contextmanager

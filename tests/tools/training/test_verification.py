@@ -5,18 +5,18 @@ import onnx
 import pytest
 from onnx import numpy_helper
 from palate.models.artifact import METADATA_KEY, Metadata
-from palate.models.recipe import FittedModel, Recipe
-from palate.testing.recipe import make_dataset
-from palate_strategies.recipes.gbdt import Gbdt, GbdtConfig
-from palate_strategies.recipes.logistic import Logistic, LogisticConfig
-from palate_strategies.recipes.neural import Neural, NeuralConfig
+from palate.plugins.learner import FittedModel, Learner
+from palate.testing.learner import make_dataset
+from palate_strategies.learners.gbdt import Gbdt, GbdtConfig
+from palate_strategies.learners.logistic import Logistic, LogisticConfig
+from palate_strategies.learners.neural import Neural, NeuralConfig
 from palate_tools.training.verification import ExportMismatch, verify_export, with_metadata
 
 METADATA = Metadata(
     version="1",
     user_id="ana",
     taste_id="metal",
-    recipe="gbdt",
+    learner="gbdt",
     feature_map="map",
     labels_revision=120,
     label_count=100,
@@ -40,10 +40,10 @@ def artifact_of(fitted: FittedModel) -> bytes:
     return with_metadata(fitted.to_onnx(SLOPE, INTERCEPT), METADATA)
 
 
-@pytest.mark.parametrize("recipe", [Logistic(LogisticConfig()), Neural(NeuralConfig()), Gbdt(GbdtConfig())])
-def test_an_export_as_it_should_be_passes(recipe: Recipe) -> None:
+@pytest.mark.parametrize("learner", [Logistic(LogisticConfig()), Neural(NeuralConfig()), Gbdt(GbdtConfig())])
+def test_an_export_as_it_should_be_passes(learner: Learner) -> None:
     """All three families are within a millionth over the catalog and at every threshold."""
-    fitted = recipe.fit(make_dataset(200), 0)
+    fitted = learner.fit(make_dataset(200), 0)
     verify_export(fitted, artifact_of(fitted), SLOPE, INTERCEPT, CATALOG)
 
 
@@ -91,7 +91,7 @@ def test_a_file_says_what_it_is(trees: FittedModel) -> None:
     properties = {entry.key: entry.value for entry in model.metadata_props}
     assert METADATA == Metadata.from_json(properties[METADATA_KEY])
     assert ("gbdt", "100", "danceability") == (
-        properties["recipe"],
+        properties["learner"],
         properties["label_count"],
         properties["features"].split(", ")[0],
     )

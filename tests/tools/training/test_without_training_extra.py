@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from palate.app.config import Config
 from palate.client import Client
-from palate.config import Config
 from palate.store.contract import Store
 from palate_tools.training.trainer import train_listener
 from palate_tools.training.workshop import Workshop
@@ -44,11 +44,13 @@ def test_a_server_without_the_training_extra_serves_models_of_all_families(
 ) -> None:
     """Each listener's slate names the version of the model that the trainer published for them."""
     published = {}
-    for recipe in ("logistic", "neural", "gbdt"):
-        tell(recipe, 120)
-        reports = train_listener(workshop(allow=(recipe,)), recipe, np.zeros((0, 9))).tastes
-        assert recipe in {report.recipe for report in reports}
-        published[recipe] = {pointer.version for pointer in store.models.pointers(recipe).values()}
+    for learner in ("logistic", "neural", "gbdt"):
+        tell(learner, 120)
+        reports = train_listener(workshop(allow=(learner,)), learner, np.zeros((0, 9))).tastes
+        assert learner in {report.learner for report in reports}
+        published[learner] = {
+            serving_version.version for serving_version in store.models.serving_versions(learner).values()
+        }
     environment = {
         **bare,
         "PALATE_DATA_DIR": str(config.data_dir),
@@ -59,14 +61,14 @@ def test_a_server_without_the_training_extra_serves_models_of_all_families(
         [sys.executable, "-c", "import sklearn"], env=environment, check=False, capture_output=True
     )
     assert b"sklearn is not installed" in blocked.stderr
-    code = "from palate.config import *; from palate.run import *; run(load_config())"
+    code = "from palate.app.config import *; from palate.app.run import *; run(load_config())"
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
         try:
             with Client(address) as client:
-                for recipe, versions in published.items():
-                    slate = client.recommend(recipe)
+                for learner, versions in published.items():
+                    slate = client.recommend(learner)
                     assert "gbdt" == slate.strategy
                     assert versions >= {item.model_version for item in slate.items if item.model_version} != set()
         finally:

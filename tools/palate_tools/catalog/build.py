@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from palate.catalog.genres import GenreClusters
-from palate.catalog.tracks import FEATURES
 from palate.catalog.writer import write_catalog
+from palate.domain.track import FEATURES
 from palate.errors import CatalogError
 from palate.suggestion import suggestion
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from palate.catalog.tracks import FEATURE_RANGES, FEATURES
+from palate.domain.track import FEATURE_RANGES, FEATURES
 from palate.errors import CatalogError
 
 from palate_tools.catalog.findings import Action, Finding, Ledger

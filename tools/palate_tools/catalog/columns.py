@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.errors import CatalogError
 from palate.suggestion import nearest, suggestion
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from palate.catalog.features import FeatureMap
 from palate.catalog.genres import FeaturePlacer, GenreClusters
-from palate.catalog.tracks import FEATURES
+from palate.domain.features import FeatureMap
+from palate.domain.track import FEATURES
 from palate.errors import CatalogError
 
 __all__ = ["Labelled", "Placement", "features_of", "place_by_genre", "place_tracks"]

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from rich.console import Console
 from rich.table import Table
 

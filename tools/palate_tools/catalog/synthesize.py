@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from palate.catalog.intake import INPUT_SCHEMA
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES
 from palate.catalog.writer import SnapshotWriter
+from palate.domain.track import FEATURES
 
 __all__ = ["synthesize"]
 

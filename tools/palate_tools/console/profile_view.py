@@ -1,4 +1,4 @@
-"""A profile as it is drawn: the confidence, the ladder with the listener's stage, and the tastes."""
+"""A profile as it is drawn: the confidence, the stages with the listener's stage, and the tastes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -20,7 +20,7 @@ _MOVED: Final = {1: ("▲", "bold green"), 0: (" ", ""), -1: ("▼", "bold red")
 def profile_view(
     profile: profile_pb2.Profile,
     before: profile_pb2.Profile,
-    ladder: Sequence[strategy_pb2.Strategy],
+    stages: Sequence[strategy_pb2.Strategy],
     width: int,
 ) -> RenderableType:
     """Draw a profile.
@@ -28,7 +28,7 @@ def profile_view(
     Args:
         profile: The profile.
         before: The same one before the last change; what rose or fell since is marked.
-        ladder: The strategies from the bottom up.
+        stages: The strategies from the bottom up.
         width: How many cells there are.
     """
     earlier = {taste.taste_id: taste.confidence for taste in before.tastes}
@@ -37,8 +37,8 @@ def profile_view(
         _heading("confidence", f"{profile.interaction_count} rated", width),
         _bar(profile.confidence, before.confidence, width, "cyan"),
         Text(),
-        _heading("ladder", "conf. · rated", width),
-        *_rungs(profile, ladder, width),
+        _heading("stages", "conf. · rated", width),
+        *_stages(profile, stages, width),
         Text(),
         _heading("tastes", str(len(tastes) or "none yet"), width),
         *tastes,
@@ -55,19 +55,19 @@ def _bar(share: float, before: float, width: int, style: str) -> Text:
     return Text.assemble((full, style), (empty, "dim"), f" {share:.2f}", _MOVED[moved], no_wrap=True)
 
 
-def _rungs(
-    profile: profile_pb2.Profile, ladder: Sequence[strategy_pb2.Strategy], width: int
+def _stages(
+    profile: profile_pb2.Profile, stages: Sequence[strategy_pb2.Strategy], width: int
 ) -> Iterator[RenderableType]:
-    """Yield a line for each rung: those below are ticked, the listener's is marked, those above say what they need."""
-    reached = next((rung.ladder_position for rung in ladder if rung.name == profile.stage), 0)
-    for rung in ladder:
-        name = stage_name(rung.name)
-        if rung.ladder_position == reached:
+    """Yield a line for each stage: those below are ticked, the listener's is marked, those above say what they need."""
+    reached = next((stage.stage_number for stage in stages if stage.name == profile.stage), 0)
+    for stage in stages:
+        name = stage_name(stage.name)
+        if stage.stage_number == reached:
             yield Text(f"▶ {name}".ljust(width), style="bold cyan", no_wrap=True)
-        elif rung.ladder_position < reached:
+        elif stage.stage_number < reached:
             yield Text.assemble(("✓ ", "green"), name)
         else:
-            needs = f"{rung.min_confidence:.2f} · {rung.min_interactions:>3}"
+            needs = f"{stage.min_confidence:.2f} · {stage.min_interactions:>3}"
             yield Text.assemble(f"· {name}".ljust(width - len(needs)), needs, style="dim", no_wrap=True)
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, cast
 
-from palate.config import Config, load_config
+from palate.app.config import Config, load_config
 
 from palate_tools.extras import installing
 

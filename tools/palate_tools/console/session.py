@@ -106,12 +106,12 @@ class Session:
         self._judged.clear()
 
     @cached_property
-    def ladder(self) -> tuple[strategy_pb2.Strategy, ...]:
-        """The strategies that stand on the ladder, from the bottom up."""
+    def stages(self) -> tuple[strategy_pb2.Strategy, ...]:
+        """The strategies that stand on the stages, from the bottom up."""
         return tuple(
             strategy
             for strategy in self._client.list_strategies().strategies
-            if strategy.ladder_position and strategy.state == strategy_pb2.STRATEGY_STATE_LOADED
+            if strategy.stage_number and strategy.state == strategy_pb2.STRATEGY_STATE_LOADED
         )
 
     @cached_property
@@ -129,11 +129,11 @@ class Session:
         return SimulatedListener.draw(load_kinds()[kind], seed, self._grounds)
 
     def profile(self) -> profile_pb2.Profile:
-        """Return what is known of the listener; an empty profile on the lowest rung for a new one."""
+        """Return what is known of the listener; an empty profile on the lowest stage for a new one."""
         try:
             return self._client.get_profile(self.user_id).profile
         except NotFound:
-            stage = self.ladder[0].name if self.ladder else ""
+            stage = self.stages[0].name if self.stages else ""
             return profile_pb2.Profile(user_id=self.user_id, stage=stage)
 
     def recommend(self, after: Slate | None = None) -> Slate:

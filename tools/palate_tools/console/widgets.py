@@ -80,19 +80,19 @@ class ProfilePane(VerticalScroll):
         super().__init__(**options)
         self._profile = profile_pb2.Profile()
         self._before = profile_pb2.Profile()
-        self._ladder: Sequence[strategy_pb2.Strategy] = ()
+        self._stages: Sequence[strategy_pb2.Strategy] = ()
 
     def compose(self) -> ComposeResult:
         """Lay out the one drawing that the pane scrolls."""
         yield Static()
 
-    def show(self, profile: profile_pb2.Profile, ladder: Sequence[strategy_pb2.Strategy]) -> None:
+    def show(self, profile: profile_pb2.Profile, stages: Sequence[strategy_pb2.Strategy]) -> None:
         """Show a profile; of the same listener, marked against the one shown before."""
         if profile.user_id != self._profile.user_id:
             self._before = profile
         elif profile.revision != self._profile.revision:
             self._before = self._profile
-        self._profile, self._ladder = profile, ladder
+        self._profile, self._stages = profile, stages
         self._draw()
 
     def on_resize(self) -> None:
@@ -101,7 +101,7 @@ class ProfilePane(VerticalScroll):
 
     def _draw(self) -> None:
         width = self.scrollable_content_region.width
-        self.query_one(Static).update(profile_view(self._profile, self._before, self._ladder, width))
+        self.query_one(Static).update(profile_view(self._profile, self._before, self._stages, width))
 
 
 class KeyLine(Footer):

@@ -1,6 +1,6 @@
 """What counts inside one taste: some audio features, each in its own way, and two of them together.
 
-It is on purpose nothing that palate's strategies or recipes assume. Features have an ideal point with a width of its
+It is on purpose nothing that palate's strategies or learners assume. Features have an ideal point with a width of its
 own on either side, within which nothing is lost and beyond which ever less is lost; two of them count together with
 a sign; the rest are irrelevant. None of this is a cosine, a linear function or a tree.
 """
@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.catalog.tracks import FEATURE_RANGES, FEATURES
+from palate.domain.track import FEATURE_RANGES, FEATURES
 
 from palate_tools.simulation.chance import Draws, sigmoid
 from palate_tools.simulation.kinds import Kind
@@ -38,7 +38,7 @@ class FeaturePreference:
     """What one audio feature counts for.
 
     Attributes:
-        feature: Its position in `palate.catalog.tracks.FEATURES`.
+        feature: Its position in `palate.domain.track.FEATURES`.
         ideal: The best value, in the units of the source.
         below: Width on the side of lower values, in the same units.
         above: Width on the side of higher values.

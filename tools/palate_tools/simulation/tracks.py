@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
-from palate.catalog.tracks import FEATURES
+from palate.domain.track import FEATURES
 from palate.v1 import catalog_pb2
 
 __all__ = ["TrackTable"]
@@ -22,7 +22,7 @@ class TrackTable:
         cluster_id: The genre cluster of each.
         artists: The artists of each, main artist first.
         popularity: float64 ``(n,)`` from 0 to 100.
-        features: float32 ``(n, 9)`` in the order of `palate.catalog.tracks.FEATURES` and the units of the source.
+        features: float32 ``(n, 9)`` in the order of `palate.domain.track.FEATURES` and the units of the source.
     """
 
     track_id: tuple[str, ...]

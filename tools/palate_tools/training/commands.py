@@ -9,9 +9,9 @@ from threading import Event
 from typing import Final
 
 import click
-from palate.config import CatalogConfig, Config, load_config
+from palate.app.config import CatalogConfig, Config, load_config
+from palate.app.logs import set_up_logs
 from palate.errors import ConfigError, StoreUnavailable
-from palate.logs import set_up_logs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -10,15 +10,24 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
-from palate.models.recipe import Dataset, Recipe
-from palate.strategy.contract import Strategy
+from palate.plugins.learner import Dataset, Learner
+from palate.plugins.strategy import Strategy
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from palate_tools.training.calibration import log_losses
 from palate_tools.training.labels import Labels
 
-__all__ = ["Folds", "HeldOut", "Judged", "held_out_by_recipe", "held_out_by_strategy", "judge", "make_folds", "seed_of"]
+__all__ = [
+    "Folds",
+    "HeldOut",
+    "Judged",
+    "held_out_by_learner",
+    "held_out_by_strategy",
+    "judge",
+    "make_folds",
+    "seed_of",
+]
 
 _SEEDS: Final = 2**31
 
@@ -90,15 +99,15 @@ def make_folds(liked: NDArray[np.bool_], folds: int, repeats: int, seed: int) ->
     return Folds(tuple(tuple(splits[start : start + count]) for start in range(0, len(splits), count)))
 
 
-def held_out_by_recipe(recipe: Recipe, dataset: MakeDataset, labels: Labels, folds: Folds, seed: int) -> HeldOut:
-    """Let a recipe predict every label by a model that was fitted without it.
+def held_out_by_learner(learner: Learner, dataset: MakeDataset, labels: Labels, folds: Folds, seed: int) -> HeldOut:
+    """Let a learner predict every label by a model that was fitted without it.
 
     Raises:
         ValueError: When a training part has labels of one kind only, or a prediction is not finite.
     """
 
     def fold(train: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[Any]:
-        return recipe.fit(dataset(train), seed).logits(labels.features[held])
+        return learner.fit(dataset(train), seed).logits(labels.features[held])
 
     return _held_out(fold, labels, folds)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.catalog.features import FeatureMap
-from palate.catalog.tracks import FEATURES
+from palate.domain import Profile
+from palate.domain.features import FeatureMap
+from palate.domain.track import FEATURES
 from palate.store.contract import Store
-from palate.tastes import Profile
 
 from palate_tools.training.labels import read_profile
 from palate_tools.training.versions import made_for
@@ -34,8 +34,8 @@ def due_listeners(store: Store, interactions: int, fingerprint: str) -> Iterator
         if header is None:
             continue
         run = store.models.last_runs(user_id).get("")
-        pointer = store.models.pointers(user_id).get("")
-        stale = pointer is not None and not made_for(pointer.version, fingerprint)
+        serving_version = store.models.serving_versions(user_id).get("")
+        stale = serving_version is not None and not made_for(serving_version.version, fingerprint)
         if stale or header.revision - (run.labels_revision if run else 0) >= interactions:
             yield user_id
 

@@ -1,4 +1,4 @@
-"""The examination of one listener: every recipe, the models in service and ranking, on the same folds."""
+"""The examination of one listener: every learner, the models in service and ranking, on the same folds."""
 
 import traceback
 from collections.abc import Iterator, Mapping
@@ -9,23 +9,23 @@ from typing import Final
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from palate.models.recipe import Dataset, FittedModel
+from palate.plugins.learner import Dataset, FittedModel
 
 from palate_tools.training.calibration import Line, fit_line, fit_score_line
 from palate_tools.training.crossval import (
     HeldOut,
     Judged,
-    held_out_by_recipe,
+    held_out_by_learner,
     held_out_by_strategy,
     judge,
     make_folds,
     seed_of,
 )
-from palate_tools.training.gate import Decision, Rival, best_recipe, decide
+from palate_tools.training.gate import Decision, Rival, best_learner, decide
 from palate_tools.training.labels import Labels
+from palate_tools.training.learners import LoadedLearner
 from palate_tools.training.negatives import with_negatives
 from palate_tools.training.offsets import fit_offsets, held_out_offsets
-from palate_tools.training.recipes import LoadedRecipe
 from palate_tools.training.screening import correction_gain
 from palate_tools.training.workshop import Workshop
 
@@ -53,12 +53,12 @@ class InService:
 
     Attributes:
         version: Its version.
-        recipe: The recipe that trained it.
+        learner: The learner that trained it.
         labels_revision: The profile's revision up to which it has seen labels.
     """
 
     version: str
-    recipe: str
+    learner: str
     labels_revision: int
 
 
@@ -68,12 +68,12 @@ class Candidate:
 
     Attributes:
         taste_id: The taste; empty for the common model.
-        recipe: The recipe.
+        learner: The learner.
         weights: float64 ``(n,)``, of the labels.
         line: Calibrates its log-odds.
         offsets: What is added to the calibrated log-odds of each taste's tracks, by taste_id.
         ranking_line: Turns ranking's scores into log-odds.
-        judged: How the recipe did on held-out labels.
+        judged: How the learner did on held-out labels.
         ranking: How ranking did.
         serving: How the model in service did, if there is one that can be judged.
         decision: Whether to publish.
@@ -81,7 +81,7 @@ class Candidate:
     """
 
     taste_id: str
-    recipe: LoadedRecipe
+    learner: LoadedLearner
     weights: NDArray[np.float64]
     line: Line
     offsets: dict[str, float]
@@ -120,7 +120,7 @@ class Examination:
         in_service: What serves, by taste_id.
 
     Raises:
-        TrainingFailed: When no recipe can predict these labels.
+        TrainingFailed: When no learner can predict these labels.
     """
 
     def __init__(
@@ -141,12 +141,12 @@ class Examination:
         line = fit_score_line(ranked, labels.liked, self._known)
         self._ranking = _Tried(ranked, line(ranked), line, {})
         self._even = np.ones(len(labels))
-        self._tried = self._try_recipes()
+        self._tried = self._try_learners()
 
     def common(self) -> Candidate:
         """Examine the common model, which is trained on all labels alike."""
-        recipe = self._choose(self._known)
-        return self._candidate("", recipe, self._tried[recipe], self._even, self._known, [])
+        learner = self._choose(self._known)
+        return self._candidate("", learner, self._tried[learner], self._even, self._known, [])
 
     def agrees(self, taste_id: str, common: Candidate) -> bool:
         """Return whether the common model serves a taste so well that one of its own need not be tried.
@@ -156,24 +156,24 @@ class Examination:
         if taste_id in self._in_service or not self._common_serves(common):
             return False
         own = (self._labels.tastes == taste_id) & (self._known > 0)
-        logits = self._tried[common.recipe.name].logits.mean(axis=0)
+        logits = self._tried[common.learner.name].logits.mean(axis=0)
         return correction_gain(logits[own], self._labels.features[own], self._labels.liked[own], self._seed) <= 0
 
     def own(self, taste_id: str, common: Candidate) -> Candidate:
         """Examine a taste's own model, in which the labels of other tastes count for less.
 
-        The recipe is the one whose common model does best on the taste's labels; the taste's own model has to beat
+        The learner is the one whose common model does best on the taste's labels; the taste's own model has to beat
         what serves the taste without it.
         """
         own = self._labels.tastes == taste_id
         asked = own * self._known
         weights = np.where(own, 1.0, self._workshop.config.other_weight)
-        recipe = self._choose(asked)
-        tried = self._try(self._workshop.recipes[recipe], weights)
+        learner = self._choose(asked)
+        tried = self._try(self._workshop.learners[learner], weights)
         without = self._rival("ranking", self._ranking, GAIN_OF_OWN, asked)
         if self._common_serves(common):
-            without = self._rival("the common model", self._tried[common.recipe.name], GAIN_OF_OWN, asked)
-        return self._candidate(taste_id, recipe, tried, weights, asked, [without])
+            without = self._rival("the common model", self._tried[common.learner.name], GAIN_OF_OWN, asked)
+        return self._candidate(taste_id, learner, tried, weights, asked, [without])
 
     def _common_serves(self, common: Candidate) -> bool:
         return common.decision.publish or ("" in self._in_service and not common.withdraw)
@@ -181,13 +181,13 @@ class Examination:
     def fit(self, candidate: Candidate) -> tuple[FittedModel, int]:
         """Fit a candidate to all labels; return it and how many they are."""
         dataset = self._dataset(np.arange(len(self._labels)), candidate.weights)
-        with self._blaming(candidate.recipe):
-            return candidate.recipe.recipe.fit(dataset, self._seed), int((candidate.weights > 0).sum())
+        with self._blaming(candidate.learner):
+            return candidate.learner.learner.fit(dataset, self._seed), int((candidate.weights > 0).sum())
 
     def _candidate(
         self,
         taste_id: str,
-        recipe: str,
+        learner: str,
         tried: _Tried,
         weights: NDArray[np.float64],
         asked: NDArray[np.float64],
@@ -200,7 +200,7 @@ class Examination:
         in_service = [] if serving is None else [Rival("the model in service", serving, GAIN_OVER_SERVING)]
         return Candidate(
             taste_id=taste_id,
-            recipe=self._workshop.recipes[recipe],
+            learner=self._workshop.learners[learner],
             weights=weights,
             line=tried.line,
             offsets=tried.offsets,
@@ -212,68 +212,68 @@ class Examination:
             withdraw=serving is not None and not decide(serving, rivals, asked).publish,
         )
 
-    def _try_recipes(self) -> dict[str, _Tried]:
+    def _try_learners(self) -> dict[str, _Tried]:
         tried: dict[str, _Tried] = {}
         reasons = []
-        for recipe in self._workshop.eligible(self._labels.profile):
+        for learner in self._workshop.eligible(self._labels.profile):
             try:
-                tried[recipe.name] = self._try_common(recipe)
+                tried[learner.name] = self._try_common(learner)
             except TrainingFailed as error:
                 reasons.append(str(error))
         if not tried:
             raise TrainingFailed("; ".join(reasons))
         return tried
 
-    def _try(self, recipe: LoadedRecipe, weights: NDArray[np.float64], seen: int | None = None) -> _Tried:
-        """Cross-validate a recipe, on labels up to revision `seen` where that is given."""
+    def _try(self, learner: LoadedLearner, weights: NDArray[np.float64], seen: int | None = None) -> _Tried:
+        """Cross-validate a learner, on labels up to revision `seen` where that is given."""
         labels = self._labels
         usable = np.ones(len(labels), dtype=bool) if seen is None else labels.revisions <= seen
 
         def dataset(train: NDArray[np.intp]) -> Dataset:
             return self._dataset(train[usable[train]], weights)
 
-        with self._blaming(recipe):
-            held_out = held_out_by_recipe(recipe.recipe, dataset, labels, self._folds, self._seed)
+        with self._blaming(learner):
+            held_out = held_out_by_learner(learner.learner, dataset, labels, self._folds, self._seed)
         line = fit_line(held_out, labels.liked, weights * self._known)
         return _Tried(line(held_out), line(held_out), line, {})
 
-    def _try_common(self, recipe: LoadedRecipe, seen: int | None = None) -> _Tried:
-        """Cross-validate a recipe as the common model, with the offsets of the tastes."""
-        labels, tried = self._labels, self._try(recipe, self._even, seen)
+    def _try_common(self, learner: LoadedLearner, seen: int | None = None) -> _Tried:
+        """Cross-validate a learner as the common model, with the offsets of the tastes."""
+        labels, tried = self._labels, self._try(learner, self._even, seen)
         weights = self._known if seen is None else self._known * (labels.revisions <= seen)
         given = tried.logits, labels.liked, weights, labels.tastes
         logits = tried.logits + held_out_offsets(*given, self._folds)
         return _Tried(logits, logits, tried.line, fit_offsets(*given))
 
     @contextmanager
-    def _blaming(self, recipe: LoadedRecipe) -> Iterator[None]:
-        """Turn whatever a recipe raises into the reason why training failed."""
+    def _blaming(self, learner: LoadedLearner) -> Iterator[None]:
+        """Turn whatever a learner raises into the reason why training failed."""
         try:
             yield
         except Exception as error:  # third-party code may raise anything
             _log.error(
-                "recipe failed",
-                recipe=recipe.name,
+                "learner failed",
+                learner=learner.name,
                 user_id=self._labels.profile.user_id,
                 traceback=traceback.format_exc(),
             )
-            raise TrainingFailed(f"recipe {recipe.name!r} raised {type(error).__name__}: {error}") from error
+            raise TrainingFailed(f"learner {learner.name!r} raised {type(error).__name__}: {error}") from error
 
     def _rival(self, name: str, tried: _Tried, prior_gain: float, asked: NDArray[np.float64]) -> Rival:
         return Rival(name, self._judge(tried, asked), prior_gain)
 
     def _choose(self, asked: NDArray[np.float64]) -> str:
-        return best_recipe({name: self._judge(tried, asked) for name, tried in self._tried.items()}, asked)
+        return best_learner({name: self._judge(tried, asked) for name, tried in self._tried.items()}, asked)
 
     def _serving(self, taste_id: str, weights: NDArray[np.float64], asked: NDArray[np.float64]) -> Judged | None:
-        """Judge the model in service by its recipe, fitted to those labels of the folds that the model has seen."""
+        """Judge the model in service by its learner, fitted to those labels of the folds that the model has seen."""
         model = self._in_service.get(taste_id)
-        recipe = self._workshop.recipes.get(model.recipe) if model is not None else None
-        if model is None or recipe is None or not self._teaches(model.labels_revision):
+        learner = self._workshop.learners.get(model.learner) if model is not None else None
+        if model is None or learner is None or not self._teaches(model.labels_revision):
             return None
         try:
             seen = model.labels_revision
-            tried = self._try(recipe, weights, seen) if taste_id else self._try_common(recipe, seen)
+            tried = self._try(learner, weights, seen) if taste_id else self._try_common(learner, seen)
             return self._judge(tried, asked)
         except TrainingFailed:
             return None

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from palate.config import Config
+from palate.app.config import Config
+from palate.app.logs import set_up_logs
 from palate.errors import PalateError
-from palate.logs import set_up_logs
 
 from palate_tools.training.engines import ENGINES, Engine
 from palate_tools.training.report import ListenerReport, Outcome, TasteReport

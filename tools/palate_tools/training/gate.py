@@ -1,4 +1,4 @@
-"""The gate: which recipe is chosen, and whether its model is published.
+"""The gate: which learner is chosen, and whether its model is published.
 
 Held-out figures of a few labels are mostly noise, so that every comparison starts from what the comparison has
 shown on other listeners: a mean gain per label, worth as much as `PRIOR_LABELS` labels of evidence. What the
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from palate_tools.training.crossval import Judged
 
-__all__ = ["PRIOR_LABELS", "Decision", "Rival", "best_recipe", "decide"]
+__all__ = ["PRIOR_LABELS", "Decision", "Rival", "best_learner", "decide"]
 
 PRIOR_LABELS: Final = 100.0
 """How many of the listener's own labels the prior gain counts for."""
 
 
 GAIN_OF_PREFERRED: Final = 0.03
-"""How much better than the others the preferred recipe is expected to be, in nats a label."""
+"""How much better than the others the preferred learner is expected to be, in nats a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Decision:
     reason: str
 
 
-def best_recipe(candidates: Mapping[str, Judged], weights: NDArray[np.float64]) -> str:
-    """Choose among recipes by their held-out loss.
+def best_learner(candidates: Mapping[str, Judged], weights: NDArray[np.float64]) -> str:
+    """Choose among learners by their held-out loss.
 
     The first one stands unless another's gain over it, summed over the labels, is above `PRIOR_LABELS` times
     `GAIN_OF_PREFERRED` and above one standard error, so that noise on few labels does not choose.

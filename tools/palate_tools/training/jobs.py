@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 
+from palate.app.config import Config
 from palate.catalog.snapshot import Catalog
-from palate.config import Config
 from palate.errors import NotFound
 from palate.store import open_store
 

@@ -7,12 +7,12 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.catalog.features import FeatureMap
 from palate.catalog.snapshot import Catalog
-from palate.models.recipe import Dataset
+from palate.domain import Profile, Rating, Tally, Taste, Verdict, replay
+from palate.domain.features import FeatureMap
+from palate.plugins.learner import Dataset
+from palate.plugins.strategy import Context, Rows
 from palate.store.contract import Header, Store
-from palate.strategy.contract import Context, Rows
-from palate.tastes import Profile, Rating, Tally, Taste, Verdict, replay
 
 __all__ = ["Labels", "read_profile"]
 
@@ -56,7 +56,7 @@ class Labels:
     def of(cls, profile: Profile, catalog: Catalog, limit: int) -> Self:
         """Collect a profile's labels, the latest `limit` of them."""
         ratings = [rating for rating in profile.ratings.values() if _counts(profile, rating)][-limit:]
-        raw = np.array([rating.evidence.features for rating in ratings], dtype=np.float32).reshape(len(ratings), -1)
+        raw = np.array([rating.track.features for rating in ratings], dtype=np.float32).reshape(len(ratings), -1)
         return cls(
             profile,
             tuple(ratings),
@@ -119,7 +119,7 @@ class Labels:
 
     def _tally(self, chosen: NDArray[np.intp]) -> Tally:
         steps = np.rint(self.features[chosen].astype(np.float64) * _FIXED_POINT).astype(np.int64)
-        genres = Counter(genre for n in chosen.tolist() for genre in self.ratings[n].evidence.genres)
+        genres = Counter(genre for n in chosen.tolist() for genre in self.ratings[n].track.genres)
         return Tally(len(chosen), tuple(steps.sum(axis=0).tolist()), dict(genres))
 
     def _rows_by_taste(self, chosen: NDArray[np.intp]) -> Mapping[str, Rows]:

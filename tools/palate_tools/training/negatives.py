@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from palate.models.recipe import Dataset
+from palate.plugins.learner import Dataset
 
 __all__ = ["with_negatives"]
 

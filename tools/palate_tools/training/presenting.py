@@ -17,7 +17,7 @@ _COLUMNS: Final = (
     Column("taste", narrowest=8),
     Column("likes", number=True),
     Column("dislikes", number=True),
-    Column("recipe"),
+    Column("learner"),
     Column("log-loss", number=True),
     Column("AUC", number=True, spare=True),
     Column("outcome"),
@@ -52,7 +52,7 @@ def print_summary(console: Console, reports: Sequence[TasteReport], *, dry_run: 
     if tried:
         print_line(console, "")
         print_rows(console, _COLUMNS, [_row(report, dry_run=dry_run) for report in tried])
-        if any(report.recipe for report in tried):
+        if any(report.learner for report in tried):
             print_line(console, _LEGEND)
         print_line(console, "")
     print_line(console, ", ".join(_counts(reports, dry_run=dry_run)))
@@ -63,19 +63,19 @@ def _line(report: TasteReport, *, dry_run: bool) -> str:
     if report.outcome is Outcome.PUBLISHED:
         losses = f"log-loss {_figure(report.model.log_loss)} against {_figure(report.ranking.log_loss)} by ranking"
         few = _ON_TRUST if report.model.log_loss > report.ranking.log_loss else ""
-        parts += [f"{report.recipe}, {losses}{few}", report.version]
+        parts += [f"{report.learner}, {losses}{few}", report.version]
     return "; ".join(part for part in (*parts, report.reason) if part)
 
 
 def _row(report: TasteReport, *, dry_run: bool) -> list[str]:
     judged = (report.model, report.serving, report.ranking)
-    figures = ([one.log_loss for one in judged], [one.auc for one in judged]) if report.recipe else ()
+    figures = ([one.log_loss for one in judged], [one.auc for one in judged]) if report.learner else ()
     return [
         report.user_id,
         _name(report),
         str(report.likes),
         str(report.dislikes),
-        report.recipe,
+        report.learner,
         *([" / ".join(map(_figure, three)) for three in figures] or ["", ""]),
         _ending(report.outcome, dry_run=dry_run),
         report.reason,

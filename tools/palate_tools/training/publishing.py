@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import structlog
 from palate.errors import StoreUnavailable
 from palate.models.artifact import Metadata
-from palate.models.recipe import FittedModel
+from palate.plugins.learner import FittedModel
 from palate.store.contract import Header
 from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
 
@@ -92,7 +92,7 @@ class Publisher:
             version=new_version(catalog.feature_map.fingerprint),
             user_id=profile.user_id,
             taste_id=candidate.taste_id,
-            recipe=candidate.recipe.name,
+            learner=candidate.learner.name,
             state=ModelState.SERVING if candidate.decision.publish else ModelState.REJECTED,
             reason=candidate.decision.reason,
             metrics=_metrics(candidate),
@@ -108,8 +108,8 @@ class Publisher:
             artifact = with_metadata(graph, self._metadata(candidate, record))
             verify_export(fitted, artifact, line.slope, line.intercept, catalog.normalized)
         except (ExportMismatch, ValueError) as error:
-            _log.error("export failed", recipe=record.recipe, user_id=record.user_id, reason=str(error))
-            raise TrainingFailed(f"the export of recipe {record.recipe!r} is not what was fitted: {error}") from error
+            _log.error("export failed", learner=record.learner, user_id=record.user_id, reason=str(error))
+            raise TrainingFailed(f"the export of learner {record.learner!r} is not what was fitted: {error}") from error
         digest = hashlib.sha256(artifact).hexdigest()
         return replace(record, size_bytes=len(artifact), sha256=digest), artifact
 
@@ -118,7 +118,7 @@ class Publisher:
             version=record.version,
             user_id=record.user_id,
             taste_id=record.taste_id,
-            recipe=record.recipe,
+            learner=record.learner,
             feature_map=self._workshop.catalog.feature_map.fingerprint,
             labels_revision=record.labels_revision,
             label_count=record.label_count,
@@ -126,7 +126,7 @@ class Publisher:
             ranking_intercept=candidate.ranking_line.intercept,
             metrics={metric.name: metric.value for metric in record.metrics if metric.value == metric.value},
             cluster_offsets=candidate.offsets,
-            libraries=_libraries() | {candidate.recipe.distribution: candidate.recipe.version},
+            libraries=_libraries() | {candidate.learner.distribution: candidate.learner.version},
         )
 
     def _run(self, taste_id: str, version: str, reason: str) -> TrainingRun:
@@ -140,7 +140,7 @@ class Publisher:
             labels_revision=profile.revision,
             started_at=self._started_at,
             ended_at=_now(),
-            incarnation=self._header.incarnation,
+            generation=self._header.generation,
         )
 
 
@@ -154,7 +154,7 @@ def report_on(labels: Labels, candidate: Candidate) -> TasteReport:
         reason=candidate.decision.reason,
         likes=likes,
         dislikes=dislikes,
-        recipe=candidate.recipe.name,
+        learner=candidate.learner.name,
         model=_figures(candidate.judged),
         serving=_figures(candidate.serving),
         ranking=_figures(candidate.ranking),

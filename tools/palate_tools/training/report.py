@@ -37,7 +37,7 @@ class TasteReport:
         reason: Why, in a sentence; may be empty for what was published.
         likes: The taste's standing likes.
         dislikes: The taste's standing dislikes.
-        recipe: The recipe that was chosen, or empty.
+        learner: The learner that was chosen, or empty.
         version: The model's version; empty where none was made, and of a dry run.
         model: The new model's figures.
         serving: Those of the model in service.
@@ -50,7 +50,7 @@ class TasteReport:
     reason: str
     likes: int
     dislikes: int
-    recipe: str = ""
+    learner: str = ""
     version: str = ""
     model: Figures = Figures()
     serving: Figures = Figures()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from palate.errors import NotFound, StoreUnavailable
 from palate.store.model_contract import ModelStore
 from palate.suggestion import suggestion
-from palate_strategies.recipes.threads import single_threaded
+from palate_strategies.learners.threads import single_threaded
 
 from palate_tools.tables import counted
 from palate_tools.training.examination import Candidate, Examination, InService, TrainingFailed
@@ -104,7 +104,7 @@ class _Training:
                 f"begins at {config.min_labels} together, {config.min_of_each} of each"
             )
         if not self._workshop.eligible(self._labels.profile):
-            return f"confidence {self._labels.profile.confidence:.2f}; no recipe's stage admits the profile yet"
+            return f"confidence {self._labels.profile.confidence:.2f}; no learner's stage admits the profile yet"
         return ""
 
     def _own(self, examination: Examination, taste_id: str, common: Candidate) -> TasteReport:
@@ -137,9 +137,12 @@ class _Training:
 
 
 def _in_service(models: ModelStore, user_id: str) -> Mapping[str, InService]:
-    records = {taste_id: models.record(pointer.version) for taste_id, pointer in models.pointers(user_id).items()}
+    records = {
+        taste_id: models.record(serving_version.version)
+        for taste_id, serving_version in models.serving_versions(user_id).items()
+    }
     return {
-        taste_id: InService(record.version, record.recipe, record.labels_revision)
+        taste_id: InService(record.version, record.learner, record.labels_revision)
         for taste_id, record in records.items()
         if record is not None
     }

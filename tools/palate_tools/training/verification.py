@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from palate.models.artifact import UnusableModel
-from palate.models.recipe import FittedModel
 from palate.models.session import ServedModel
-from palate_strategies.recipes.onnx_graphs import with_metadata
+from palate.plugins.learner import FittedModel
+from palate_strategies.learners.onnx_graphs import with_metadata
 from scipy.special import expit
 
 __all__ = ["TOLERANCE", "ExportMismatch", "verify_export", "with_metadata"]

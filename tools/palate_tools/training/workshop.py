@@ -1,4 +1,4 @@
-"""What training works with: catalog, store, the ladder and the recipes, opened as the configuration says."""
+"""What training works with: catalog, store, the stages and the learners, opened as the configuration says."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -7,16 +7,16 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from palate.app.config import Config, TrainingConfig
 from palate.catalog.snapshot import Catalog
-from palate.config import Config, TrainingConfig
+from palate.domain import Profile
 from palate.errors import ConfigError
+from palate.plugins.registry import Registered, Registry
+from palate.plugins.strategy import Context, Declined, Rows, Stage, Strategy
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.strategy.contract import Context, Declined, Rows, Stage, Strategy
-from palate.strategy.registry import Registered, Registry
-from palate.tastes import Profile
 
-from palate_tools.training.recipes import LoadedRecipe, load_recipes
+from palate_tools.training.learners import LoadedLearner, load_learners
 
 __all__ = ["Workshop", "open_workshop"]
 
@@ -31,22 +31,24 @@ class Workshop:
         config: How to train.
         catalog: The catalog that is served.
         store: Where profiles come from and models go.
-        ladder: The strategies that have a stage, lowest first.
-        recipes: The recipes, by name.
+        stages: The strategies that have a stage, lowest first.
+        learners: The learners, by name.
         background: float32 ``(m, 9)``, normal scores of a sample of the catalog.
     """
 
     config: TrainingConfig
     catalog: Catalog
     store: Store
-    ladder: tuple[Registered, ...]
-    recipes: dict[str, LoadedRecipe]
+    stages: tuple[Registered, ...]
+    learners: dict[str, LoadedLearner]
     background: NDArray[np.float32]
 
-    def eligible(self, profile: Profile) -> list[LoadedRecipe]:
-        """Return the recipes whose strategy admits a profile, the highest rung first."""
-        rungs = reversed(self.ladder)
-        return [self.recipes[rung.name] for rung in rungs if rung.name in self.recipes and _admits(rung, profile)]
+    def eligible(self, profile: Profile) -> list[LoadedLearner]:
+        """Return the learners whose strategy admits a profile, the highest stage first."""
+        stages = reversed(self.stages)
+        return [
+            self.learners[stage.name] for stage in stages if stage.name in self.learners and _admits(stage, profile)
+        ]
 
     def without_models(self, profile: Profile, rows: Rows, context: Context) -> Strategy:
         """Return the strategy that serves a listener without models: ranking, unless it is too early for it.
@@ -56,11 +58,11 @@ class Workshop:
             rows: Some tracks to try strategies on.
             context: What a strategy is given, without models.
         """
-        for rung in reversed(self.ladder):
-            if rung.strategy is not None and _admits(rung, profile):
+        for stage in reversed(self.stages):
+            if stage.strategy is not None and _admits(stage, profile):
                 with suppress(Declined):
-                    rung.strategy.score(profile, rows, context)
-                    return rung.strategy
+                    stage.strategy.score(profile, rows, context)
+                    return stage.strategy
         raise ConfigError("no strategy serves listeners without models; allow ranking in strategies.allow")
 
 
@@ -74,13 +76,13 @@ def open_workshop(config: Config) -> Iterator[Workshop]:
     with Catalog.open(config.catalog_path) as catalog, closing(open_store(config.store_url, create=False)) as store:
         registry = Registry.load(
             options=config.strategies.options,
-            ladder={name: Stage(**stage.model_dump()) for name, stage in config.ladder.items()},
+            stages={name: Stage(**stage.model_dump()) for name, stage in config.stages.items()},
             allow=config.strategies.allow,
         )
-        recipes = load_recipes(config.training.options, config.training.allow)
+        learners = load_learners(config.training.options, config.training.allow)
         sample = _sample(catalog, config.training.background)
-        by_name = {recipe.name: recipe for recipe in recipes}
-        yield Workshop(config.training, catalog, store, registry.ladder, by_name, sample)
+        by_name = {learner.name: learner for learner in learners}
+        yield Workshop(config.training, catalog, store, registry.stages, by_name, sample)
 
 
 def _sample(catalog: Catalog, size: int) -> NDArray[np.float32]:
@@ -88,5 +90,5 @@ def _sample(catalog: Catalog, size: int) -> NDArray[np.float32]:
     return catalog.normalized[np.sort(rows)]
 
 
-def _admits(rung: Registered, profile: Profile) -> bool:
-    return rung.stage is not None and rung.stage.admits(profile)
+def _admits(stage: Registered, profile: Profile) -> bool:
+    return stage.stage is not None and stage.stage.admits(profile)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelsScreen"]
 
-_COLUMNS: Final = ("taste", "state", "version", "recipe", "labels", "AUC", "ranking", "trained at", "reason")
+_COLUMNS: Final = ("taste", "state", "version", "learner", "labels", "AUC", "ranking", "trained at", "reason")
 _STYLES: Final = {
     model_pb2.MODEL_STATE_SERVING: "bold green",
     model_pb2.MODEL_STATE_BROKEN: "red",
@@ -106,7 +106,7 @@ def _cells(model: model_pb2.Model, taste: str) -> list[Text]:
         taste or "(common)",
         f"{state}, pinned" if model.pinned else state,
         model.model_version,
-        model.recipe,
+        model.learner,
         str(model.label_count),
         f"{auc.value:.3f}" if auc else "",
         f"{auc.ranking_value:.3f}" if auc else "",

@@ -119,12 +119,12 @@ class SlateScreen(Screen[None]):
     async def refresh_profile(self) -> None:
         """Show the profile as it is now, and say when the stage has changed."""
         session = self.console.session
-        read = await self.console.ask(lambda: (session.profile(), session.ladder))
+        read = await self.console.ask(lambda: (session.profile(), session.stages))
         self.show_status(read[0] if read else None)
         if read is None:
             return
-        profile, ladder = read
-        self.query_one(ProfilePane).show(profile, ladder)
+        profile, stages = read
+        self.query_one(ProfilePane).show(profile, stages)
         if self._stage and profile.stage != self._stage:
             self.console.tell(f"{printable(profile.user_id)} is at {stage_name(profile.stage)} now")
         self._stage = profile.stage

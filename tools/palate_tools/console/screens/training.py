@@ -67,7 +67,7 @@ class TrainingScreen(Screen[None]):
             return None
         models, clusters = known
         return {
-            taste_name(model.taste_id, clusters) or "(common)": f"{model.recipe} {model.model_version}"
+            taste_name(model.taste_id, clusters) or "(common)": f"{model.learner} {model.model_version}"
             for model in models
             if model.state == model_pb2.MODEL_STATE_SERVING
         }

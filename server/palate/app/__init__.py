@@ -1,0 +1,1 @@
+"""Configuration, assembly, supervision, logs and metrics of the server."""

@@ -1,0 +1,205 @@
+"""Which strategies there are: found by entry point, loaded, and put on the stages.
+
+Installed distributions name their strategies in the entry-point group ``palate.strategies``; palate's own come
+the same way. A strategy that cannot be used is kept with the reason; it takes the server down only where the
+operator requires it.
+"""
+
+import enum
+import fnmatch
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
+from importlib.metadata import entry_points as scan
+from itertools import pairwise
+from typing import Final, Self
+
+import structlog
+
+from palate.errors import ConfigError, NotFound
+from palate.plugins.loader import (
+    STRATEGY,
+    UnusablePlugin,
+    load_plugin,
+    origin,
+    refuse_duplicates,
+    refuse_unknown,
+)
+from palate.plugins.strategy import Stage, Strategy
+
+__all__ = ["GROUP", "Registered", "Registry", "StrategyState", "installed"]
+
+GROUP: Final = "palate.strategies"
+"""The entry-point group."""
+
+_log = structlog.get_logger(__name__)
+
+
+class StrategyState(enum.IntEnum):
+    """What became of an installed strategy; the numbers are those of the public contract."""
+
+    LOADED = 1
+    FAILED = 2
+    NOT_ALLOWED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One installed strategy.
+
+    Attributes:
+        name: The name of its entry point.
+        distribution: The distribution that brings it.
+        version: The version of that distribution.
+        state: What became of it.
+        reason: Why it is not loaded; empty when it is.
+        strategy: The strategy; None unless it is loaded.
+        stage: From where it applies; None when it answers only by name or is not loaded.
+        stage_number: Its place on the stages, from 1 for the lowest; 0 when it stands on none.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: StrategyState
+    reason: str = ""
+    strategy: Strategy | None = None
+    stage: Stage | None = None
+    stage_number: int = 0
+
+    @property
+    def needs_models(self) -> bool:
+        """Whether it declines for every listener whom no model serves."""
+        return bool(getattr(self.strategy, "needs_models", False))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What every line of the log about it says: strategy, distribution and version."""
+        return {"strategy": self.name, "distribution": self.distribution, "version": self.version}
+
+    def __str__(self) -> str:
+        return f"strategy {self.name!r} of {self.distribution} {self.version}"
+
+
+class Registry:
+    """All installed strategies by name, and the stages that the loaded ones form.
+
+    Args:
+        strategies: At most one of each name. Their stages positions are worked out anew.
+
+    Attributes:
+        stages: The loaded strategies that have a stage, lowest first.
+
+    Raises:
+        ConfigError: When two strategies have the same stage, since nobody could say which of them is meant,
+            or when none admits every profile, since a listener must always get a slate.
+    """
+
+    def __init__(self, strategies: Iterable[Registered]) -> None:
+        by_name = sorted(strategies, key=lambda registered: registered.name)
+        staged = [(each.stage, each) for each in by_name if each.strategy is not None and each.stage is not None]
+        staged.sort(key=lambda stage: (stage[0].min_confidence, stage[0].min_interactions))
+        _refuse_equal_stages(staged)
+        self.stages: Final = tuple(replace(each, stage_number=n) for n, (_, each) in enumerate(staged, start=1))
+        if not staged or staged[0][0] != Stage(0.0, 0):
+            raise ConfigError(_no_lowest_stage(by_name))
+        self._by_name: Final = {each.name: each for each in self.stages}
+        for each in by_name:
+            self._by_name.setdefault(each.name, each)
+
+    @classmethod
+    def load(
+        cls,
+        options: Mapping[str, Mapping[str, object]],
+        stages: Mapping[str, Stage],
+        allow: Sequence[str] = ("*",),
+        required: Collection[str] = (),
+        entry_points: Iterable[EntryPoint] | None = None,
+    ) -> Self:
+        """Load every installed strategy that is allowed.
+
+        Names are read first and filtered by the allow-list; only what passes is imported.
+
+        Args:
+            options: For each strategy the operator's table; the others get their defaults.
+            stages: Stages that replace the strategies' own.
+            allow: Names that may be loaded, with shell-style wildcards.
+            required: Names without which the server must not start.
+            entry_points: What is installed; found by `installed` when None.
+
+        Raises:
+            ConfigError: For a mistake of the operator: two distributions that bring the same name, names that
+                nothing installed has, options that a strategy refuses, a required strategy that is not
+                loaded, or a stages that cannot stand.
+        """
+        found = sorted(installed() if entry_points is None else entry_points, key=lambda each: each.name)
+        refuse_duplicates(found, STRATEGY)
+        names = [each.name for each in found]
+        refuse_unknown("strategies.options", options, names, STRATEGY)
+        refuse_unknown("stages", stages, names, STRATEGY)
+        refuse_unknown("strategies.required", required, names, STRATEGY)
+        refuse_unknown("strategies.allow", [one for one in allow if not fnmatch.filter(names, one)], names, STRATEGY)
+        strategies = [_register(each, options, stages, allow) for each in found]
+        for each in strategies:
+            if each.name in required and each.strategy is None:
+                raise ConfigError(f"{each} is required and is not loaded: {each.reason}")
+        return cls(strategies)
+
+    def listing(self) -> tuple[Registered, ...]:
+        """Return all that is installed: the stages from the bottom up, then the others by name."""
+        return tuple(self._by_name.values())
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the loaded strategies, in the order of `listing`."""
+        return tuple(each.name for each in self.listing() if each.state is StrategyState.LOADED)
+
+    def get(self, name: str) -> Registered:
+        """Return an installed strategy that is allowed, loaded or not. NotFound when there is none."""
+        registered = self._by_name.get(name)
+        if registered is None or registered.state is StrategyState.NOT_ALLOWED:
+            raise NotFound("strategy", name)
+        return registered
+
+
+@functools.cache
+def installed() -> tuple[EntryPoint, ...]:
+    """Return the entry points of all strategies. The scan takes milliseconds, so it is done once a process."""
+    return tuple(scan(group=GROUP))
+
+
+def _register(
+    entry_point: EntryPoint,
+    options: Mapping[str, Mapping[str, object]],
+    stages: Mapping[str, Stage],
+    allow: Sequence[str],
+) -> Registered:
+    name = entry_point.name
+    blank = Registered(name, *origin(entry_point), StrategyState.FAILED)
+    if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
+        return replace(blank, state=StrategyState.NOT_ALLOWED, reason="strategies.allow leaves it out")
+    try:
+        strategy = load_plugin(entry_point, options.get(name), STRATEGY)
+    except UnusablePlugin as error:
+        _log.error("strategy failed to load", **blank.identity, reason=str(error), exc_info=error.__cause__)
+        return replace(blank, reason=str(error))
+    return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=stages.get(name, type(strategy).stage))
+
+
+def _refuse_equal_stages(stages: Sequence[tuple[Stage, Registered]]) -> None:
+    for (stage, lower), (higher_stage, higher) in pairwise(stages):
+        if stage == higher_stage:
+            raise ConfigError(
+                f"{lower} and {higher} both apply from confidence {stage.min_confidence} and "
+                f"{stage.min_interactions} interactions; give one of them another stage in [stages.{higher.name}], "
+                "or leave it out of strategies.allow"
+            )
+
+
+def _no_lowest_stage(strategies: Iterable[Registered]) -> str:
+    lost = "; ".join(f"{each}: {each.reason}" for each in strategies if each.strategy is None)
+    message = (
+        "no strategy admits every profile, so some listeners would get no slate; allow one, or let one apply from "
+        "confidence 0 and 0 interactions in [stages]"
+    )
+    return f"{message}. Not loaded are {lost}" if lost else message

@@ -1,0 +1,138 @@
+"""`palate bench`."""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from palate_tools.catalog.bundled import bundled_catalog
+from palate_tools.catalog.presenting import plain_console
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from palate_lab.bench.catalogs import synthetic_catalog
+from palate_lab.bench.measure import Plan, Result, measure
+from palate_lab.bench.models.measure import MODEL_ROWS, ModelPlan, measure_models
+from palate_lab.bench.models.swaps import SwapLoad
+from palate_lab.bench.report import print_report, write_json
+
+__all__ = ["bench"]
+
+_SIZES: Final = (10_000, 100_000, 1_000_000)
+_SMALLEST: Final = 2_000
+_CALLS: Final = "calls"
+_GROUPS: Final = (_CALLS, *MODEL_ROWS)
+_LARGEST_FOR_MODELS: Final = 100_000
+_SWAPPED_LISTENERS: Final = 50
+_FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.option(
+    "--tracks",
+    "sizes",
+    multiple=True,
+    default=_SIZES,
+    show_default=True,
+    type=click.IntRange(min=_SMALLEST),
+    help="A catalog size to measure on. Repeatable.",
+)
+@click.option(
+    "--seconds",
+    default=8.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="For each kind of call; twice as long for Recommend without swaps.",
+)
+@click.option("--rounds", default=4, show_default=True, type=click.IntRange(min=1), help="Parts of these seconds.")
+@click.option(
+    "--concurrency", default=16, show_default=True, type=click.IntRange(min=1), help="Calls under way at once."
+)
+@click.option(
+    "--listeners", default=500, show_default=True, type=click.IntRange(min=2), help="Listeners of three tastes."
+)
+@click.option(
+    "--only", "groups", multiple=True, type=click.Choice(_GROUPS), help="Measure only this group of rows. Repeatable."
+)
+@click.option("--trained", default=3, show_default=True, type=click.IntRange(min=1), help="Listeners to train.")
+@click.option("--labels", default=200, show_default=True, type=click.IntRange(min=30), help="Labels of each of them.")
+@click.option("--swaps", default=1_000, show_default=True, type=click.IntRange(min=4), help="Swaps under load.")
+@click.option(
+    "--swaps-per-second", default=10.0, show_default=True, type=click.FloatRange(min=1), help="How many in a second."
+)
+@click.option(
+    "--memory-swaps", default=2_000, show_default=True, type=click.IntRange(min=8), help="Swaps of the memory curve."
+)
+@click.option("--cache", type=_FOLDER, help="Where catalogs are kept; below the system's temporary folder by default.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="A file for all figures.")
+def bench(  # noqa: PLR0913 - an option each
+    sizes: Sequence[int],
+    *,
+    seconds: float,
+    rounds: int,
+    concurrency: int,
+    listeners: int,
+    groups: tuple[str, ...],
+    trained: int,
+    labels: int,
+    swaps: int,
+    swaps_per_second: float,
+    memory_swaps: int,
+    cache: Path | None,
+    json_path: Path | None,
+) -> None:
+    """Measure the server under load, and how models are trained and swapped.
+
+    Starts the real server on synthesised catalogs and drives it from this process. What it prints are ratios to an
+    empty call within the same run, beside the budgets; docs/benchmarks.md says how to read them. Needs Linux.
+    """
+    cache = cache or Path(tempfile.gettempdir(), "palate-bench")
+    with _progress() as progress:
+        task = progress.add_task("")
+
+        def say(what: str) -> None:
+            progress.update(task, description=what)
+
+        catalogs = []
+        for size in sorted(set(sizes)):
+            say(f"looking for a catalog of {size:,} tracks, or making it")
+            catalogs.append(synthetic_catalog(cache, size))
+        chosen = groups or _GROUPS
+        plan = Plan(catalogs, seconds, rounds, concurrency, listeners)
+        served_from = catalogs[_place_for_models(sorted(set(sizes)))]
+        model_plan = ModelPlan(
+            rows=[group for group in MODEL_ROWS if group in chosen],
+            trained_on=[bundled_catalog(cache), served_from],
+            served_from=served_from,
+            trained=trained,
+            labels=labels,
+            swaps=SwapLoad(
+                min(listeners, _SWAPPED_LISTENERS), concurrency, swaps, swaps_per_second, 2 * seconds, rounds
+            ),
+            memory_swaps=memory_swaps,
+        )
+        results: list[Result] = []
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            if _CALLS in chosen:
+                results = asyncio.run(measure(plan, Path(folder), say))
+            models = measure_models(model_plan, Path(folder), say)
+    print_report(results, models, plain_console())
+    if json_path is not None:
+        write_json(results, models, (plan, model_plan), json_path)
+
+
+def _place_for_models(sizes: Sequence[int]) -> int:
+    """Return which of some ascending sizes the model rows use: the largest that is not too large."""
+    return max(0, sum(size <= _LARGEST_FOR_MODELS for size in sizes) - 1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,113 @@
+"""`palate compare`."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from palate.app.config import LogConfig
+from palate.app.logs import set_up_logs
+from palate.catalog.snapshot import Catalog
+from palate_tools.catalog.bundled import bundled_catalog
+from palate_tools.tables import open_console, print_line
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from palate_lab.comparison.compare import Watcher, baseline_names, compare, strategy_names
+from palate_lab.comparison.presenting import print_comparison
+from palate_lab.comparison.protocol import Course
+from palate_lab.simulation.commands import choose_kinds, kind_options
+from palate_lab.simulation.results import ResultFolder
+from palate_lab.simulation.run import Plan
+from palate_lab.simulation.session import Habits
+
+__all__ = ["compare_command"]
+
+_FILE: Final = click.Path(path_type=Path)
+_TRAIN_AT: Final = (5, 10, 20)
+
+
+@click.command("compare")
+@click.option("--listeners", type=click.IntRange(1), default=200, show_default=True, help="How many listeners.")
+@click.option("--turns", type=click.IntRange(1), default=30, show_default=True, help="How many pages each is shown.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What everything is drawn from.")
+@click.option("--strategy", "strategies", multiple=True, metavar="NAME", help="A strategy to play too. Repeatable.")
+@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Only this baseline. Repeatable.")
+@kind_options
+@click.option("--catalog", type=_FILE, metavar="FILE", help="The catalog file.  [default: the one that palate brings]")
+@click.option("--out", type=_FILE, default=Path("palate-comparison"), show_default=True, metavar="DIR", help="Results.")
+@click.option("--page-size", type=click.IntRange(1, 100), default=10, show_default=True, help="Tracks on a page.")
+@click.option("--feedback", type=click.IntRange(1, 100), default=3, show_default=True, help="Verdicts on a page.")
+@click.option("--known", type=click.IntRange(1), default=1, show_default=True, help="Tracks of each taste named first.")
+@click.option(
+    "--train-at", multiple=True, type=click.IntRange(1), help=f"A turn to train before.  [default: {_TRAIN_AT}]"
+)
+@click.option("--jobs", default=-1, help="How many processes work.  [default: one for each processor]")
+def compare_command(
+    *,
+    strategies: tuple[str, ...],
+    baselines: tuple[str, ...],
+    catalog: Path | None,
+    out: Path,
+    jobs: int,
+    **options: Any,
+) -> None:
+    """Compare palate with other ways to recommend, for the same simulated listeners.
+
+    Starts servers of its own, trains with the real trainer, and fits the baselines in the same run. Everybody begins
+    with the same tracks that each listener names, and then has a feedback loop of their own.
+    """
+    if jobs == 0:
+        raise click.UsageError("--jobs must not be 0; write 1 for one process, -1 for all processors")
+    set_up_logs(LogConfig(level="error"))
+    played = strategy_names(strategies)
+    course, results = _course(**options), ResultFolder(out)
+    with tempfile.TemporaryDirectory(prefix="palate-compare-") as name, _progress() as watch:
+        path = catalog or bundled_catalog(Path(name))
+        chosen = baseline_names(path, baselines)
+        results.claim(_manifest(course, path, [*played, *chosen]))
+        found = compare(course, path, Path(name), played, chosen, jobs, watch)
+    results.store("measures.parquet", found.measures)
+    results.store("shown.parquet", found.shown)
+    console = open_console()
+    print_comparison(console, found, course.plan.seed)
+    print_line(console, f"Every figure is in {out}.")
+
+
+def _course(
+    *, kinds_path: Path | None, names: tuple[str, ...], known: int, train_at: tuple[int, ...], **options: Any
+) -> Course:
+    habits = Habits(options["page_size"], options["feedback"])
+    kinds = choose_kinds(kinds_path, names)
+    plan = Plan(options["seed"], options["listeners"], options["turns"], kinds, habits)
+    return Course(plan, known, train_at or _TRAIN_AT)
+
+
+def _manifest(course: Course, path: Path, algorithms: Sequence[str]) -> dict[str, Any]:
+    """Return everything that the results depend on."""
+    with Catalog.open(path) as catalog:
+        version = catalog.version
+    return {
+        **course.plan.manifest(version),
+        "known": course.known,
+        "train_at": sorted(course.train_at),
+        "algorithms": list(algorithms),
+    }
+
+
+@contextmanager
+def _progress() -> Iterator[Watcher]:
+    """Show a bar for every step on a terminal, and nothing in a pipe."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(what: str, more: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.advance(tasks[what], more)
+
+        yield watch

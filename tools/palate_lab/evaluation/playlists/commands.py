@@ -1,0 +1,142 @@
+"""`palate evaluate playlists`."""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from palate.app.config import LogConfig
+from palate.app.logs import set_up_logs
+from palate.catalog.snapshot import Catalog
+from palate.errors import CatalogError
+from palate_tools.catalog.build import import_tracks, write_import
+from palate_tools.catalog.bundled import bundled_catalog
+from palate_tools.tables import open_console, print_facts, print_line
+
+from palate_lab.evaluation.playlists.judging import Judgement, judge, judge_baselines
+from palate_lab.evaluation.playlists.listeners import PlaylistListener, draw_listeners
+from palate_lab.evaluation.playlists.reading import read_playlists
+from palate_lab.evaluation.playlists.serving import DEEPEST, Served, serve_listeners
+from palate_lab.evaluation.playlists.summary import PALATE, print_lines, summarize, write_judgements
+from palate_lab.evaluation.progress import Watcher, show_progress
+
+__all__ = ["playlists"]
+
+_FILE: Final = click.Path(path_type=Path)
+_DEPTHS: Final = (100, 500)
+
+
+@click.command()
+@click.argument("path", metavar="CSV", type=_FILE)
+@click.option("--catalog", "named", type=_FILE, help="A catalog, or a file of tracks.  [default: the bundled catalog]")
+@click.option("--playlist-column", metavar="COLUMN", help="The column of playlists; guessed when left out.")
+@click.option("--track-column", metavar="COLUMN", help="The column of track ids; guessed when left out.")
+@click.option("--playlists-per-listener", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--listeners", default=100, show_default=True, type=click.IntRange(min=1), help="Listeners of each seed.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="How often to draw listeners.")
+@click.option("--least", default=10, show_default=True, type=click.IntRange(min=2), help="Tracks of a playlist.")
+@click.option(
+    "--depth",
+    "depths",
+    multiple=True,
+    default=_DEPTHS,
+    show_default=True,
+    type=click.IntRange(1, DEEPEST),
+    help="How many tracks to look at. Repeatable.",
+)
+@click.option("--page-size", default=100, show_default=True, type=click.IntRange(1, 100), help="Tracks of a page.")
+@click.option("--jobs", default=-1, help="How many processes fit baselines.  [default: one for each processor]")
+@click.option("--out", type=_FILE, help="A Parquet file for the figures of each listener.")
+def playlists(  # noqa: PLR0913 - an option each
+    path: Path,
+    *,
+    named: Path | None,
+    playlist_column: str | None,
+    track_column: str | None,
+    playlists_per_listener: int,
+    listeners: int,
+    seeds: int,
+    least: int,
+    depths: Sequence[int],
+    page_size: int,
+    jobs: int,
+    out: Path | None,
+) -> None:
+    """Measure what is served to listeners who are made of playlists.
+
+    Each listener is a few playlists. Half of the tracks of each are told to a server as likes, and the other half is
+    looked for in what it recommends of the whole catalog, next to baselines that are fitted in the same run.
+    """
+    set_up_logs(LogConfig(level="error"))
+    if out is not None:
+        _check_target(out)
+    console = open_console()
+    with tempfile.TemporaryDirectory(prefix="palate-evaluate-") as name, show_progress() as watch:
+        folder = Path(name)
+        with _catalog(named, folder, watch) as (catalog, file):
+            found = read_playlists(path, catalog, least, playlist_column, track_column)
+            drawn = [
+                listener
+                for seed in range(seeds)
+                for listener in draw_listeners(found.rows, playlists_per_listener, listeners, seed)
+            ]
+            served = serve_listeners(drawn, catalog, file, folder, depth=max(depths), page_size=page_size, watch=watch)
+            judgements = _judged(drawn, served, depths)
+            judgements += judge_baselines(drawn, file, depths, seed=0, jobs=jobs, watch=watch)
+    print_facts(console, {**found.counts, **_about(drawn, served)})
+    print_line(console, "")
+    print_lines(console, summarize(judgements, seed=0))
+    if out is not None:
+        write_judgements(judgements, out)
+
+
+@contextmanager
+def _catalog(named: Path | None, folder: Path, watch: Watcher) -> Iterator[tuple[Catalog, Path]]:
+    """Open the catalog that is named, or build it where the name is that of a file of tracks."""
+    watch("opening the catalog", 0, 1)
+    path = bundled_catalog(folder) if named is None else named
+    if not _is_catalog(path):
+        path = folder / "playlists.catalog"
+        write_import(import_tracks([named or path]), path)
+    with Catalog.open(path) as catalog:
+        yield catalog, path
+
+
+def _is_catalog(path: Path) -> bool:
+    """Return whether a file begins as Arrow files do; one that cannot be opened is left to whoever reads it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(6) == b"ARROW1"
+    except OSError:
+        return False
+
+
+def _check_target(out: Path) -> None:
+    if out.is_dir():
+        raise CatalogError(f"--out {out} is a folder; name a file in it")
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise CatalogError(f"--out {out} cannot be written: its folder does not exist or is closed; name another")
+
+
+def _judged(listeners: Sequence[PlaylistListener], served: Sequence[Served], depths: Sequence[int]) -> list[Judgement]:
+    return [
+        judgement
+        for listener, shown in zip(listeners, served, strict=True)
+        for judgement in judge(PALATE, listener, shown.ranking, depths)
+    ]
+
+
+def _about(listeners: Sequence[PlaylistListener], served: Sequence[Served]) -> dict[str, str]:
+    """Say how many listeners there are, what they told, and which strategies answered them."""
+    likes = sum(len(listener.likes) for listener in listeners) / len(listeners)
+    held = sum(len(listener.relevant) for listener in listeners) / len(listeners)
+    strategies = sum((shown.strategies for shown in served), Counter[str]())
+    items = strategies.total()
+    return {
+        "listeners": f"{len(listeners):,}, {likes:.1f} likes told and {held:.1f} tracks held out in the mean",
+        "served by": ", ".join(f"{name} {count / items:.1%}" for name, count in strategies.most_common()),
+    }

@@ -1,0 +1,1 @@
+"""Simulated listeners who use a server."""
