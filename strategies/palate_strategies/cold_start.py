@@ -22,8 +22,7 @@ from palate.plugins.strategy import (
 )
 
 from palate_strategies.config import ColdStartConfig
-from palate_strategies.judging import score_by_popularity
-from palate_strategies.reasons import popularity_choice
+from palate_strategies.rank_scores import popularity_choice, score_by_popularity
 
 __all__ = ["ColdStart"]
 

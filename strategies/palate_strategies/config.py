@@ -41,8 +41,7 @@ class ScoringConfig:
         feature_weights: Weight of each audio feature, in the order of `FEATURES`: nine
             numbers of at least 0, not all 0.
         artists_limit: How many tracks of one main artist ten slots in a row may have, at least 1.
-        candidates: How many of a taste's tracks are scored, at least 1; more are looked at only when these do
-            not fill the slate.
+        candidates: How many of a taste's tracks are scored, at least 1; more only when these do not fill the slate.
     """
 
     artists_span: ClassVar[int] = 10
@@ -88,7 +87,7 @@ class RankingConfig(ScoringConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class FallbackConfig(ScoringConfig):
-    """The options of fallback: those of the formula, and what it looks for besides.
+    """The options of fallback: those of the formula, and of exploration.
 
     Attributes:
         lesser_known: A track counts as lesser-known when its popularity is at or below this quantile of its
@@ -119,7 +118,7 @@ class ModelStrategyConfig(FallbackConfig):
     """The options of logistic, neural and gbdt: what the tastes without a model and the explored slots need.
 
     Attributes:
-        exploration: Share of the slots that look around, explored ones and those of weak tastes together, where
+        exploration: Share of the slots that explore, those drawn by chance and those of weak tastes together, where
             little is known, in [0, 1].
         exploration_span: Rated tracks from which on that share falls, in inverse proportion to them; at least 1.
         exploration_floor: What is left of it at least, as a share of it, in [0, 1].

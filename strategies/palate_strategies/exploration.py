@@ -1,4 +1,4 @@
-"""Exploration: tracks drawn by chance from where little is known of the listener.
+"""Exploration: how many slots of a slate are for learning, and the tracks that are drawn for them by chance.
 
 Each draw picks first a source and then one of its tracks; the product of both chances, and of the chance that
 there is a draw at all, is the track's propensity. A source is a taste that has no slots of its own, or a cluster
@@ -6,41 +6,87 @@ without a taste.
 
 Source:
     Propensities make the feedback on explored tracks usable for unbiased learning: Schnabel et al.,
-    *Recommendations as treatments*, ICML 2016.
+    *Recommendations as treatments*, ICML 2016. An exploration rate that falls with what is known, and is drawn by
+    chance where it is a fraction of a slot: Auer, Cesa-Bianchi and Fischer, *Finite-time Analysis of the Multiarmed
+    Bandit Problem*, Machine Learning, 2002. The floor is for listeners who, unlike bandits, change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from math import ceil, floor
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from palate.domain.profile import Taste
 from palate.plugins.slate import SlateBuilder, draw, eligible_clusters
-from palate.plugins.strategy import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows
+from palate.plugins.strategy import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows, SlateRequest
 
-from palate_strategies.config import FallbackConfig
-from palate_strategies.judging import judge
-from palate_strategies.reasons import popularity_choice
+from palate_strategies.config import FallbackConfig, ModelStrategyConfig
+from palate_strategies.rank_scores import popularity_choice, scoring_taste
 from palate_strategies.scoring import TasteScorer, choices_for
 
-__all__ = ["Draws", "Unspoken", "by_nearest_taste", "explore", "lesser_known"]
+__all__ = [
+    "ChooseUntried",
+    "ExplorationSlots",
+    "choose_by_nearest_taste",
+    "draw_slots",
+    "exploration_rate",
+    "explore",
+    "lesser_known",
+]
 
-Unspoken: TypeAlias = Callable[[Rows], Sequence[Choice]]
-"""Makes choices of rows that no taste of their own cluster speaks for; only their scores and parts are used."""
+ChooseUntried: TypeAlias = Callable[[Rows], Sequence[Choice]]
+"""Makes choices of rows of clusters without ratings; only their scores and parts are used."""
+
+_WEAK_PART: Final = 0.75
+"""What part of the exploration is for tastes with a like or two: they are the likeliest to be liked again."""
+_STREAM: Final = 1
+"""Keeps the draw of `draw_slots` apart from those of the same seed that say what is explored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
-    """How many tracks a slate draws, and from what.
+class ExplorationSlots:
+    """How many slots of a slate explore.
 
     Attributes:
-        seed: What they are drawn from.
-        chances: One for each draw: the probability that the slate has it, in (0, 1].
+        drawn: One for each track that is drawn by chance: the probability that the slate has it, in (0, 1].
+        weak: One for each slot of the weak tastes, likewise.
     """
 
-    seed: int
-    chances: Sequence[float]
+    drawn: Sequence[float]
+    weak: Sequence[float]
+
+
+def exploration_rate(config: ModelStrategyConfig, rated: int) -> float:
+    """Return the share of slots that explore, in [0, 1].
+
+    It is `exploration` for up to `exploration_span` rated tracks, falls in inverse proportion to them from there on,
+    and never below `exploration_floor` of it.
+
+    Args:
+        config: The options.
+        rated: How many tracks the listener has rated.
+    """
+    return config.exploration * max(
+        config.exploration_span / max(rated, config.exploration_span), config.exploration_floor
+    )
+
+
+def draw_slots(rate: float, request: SlateRequest) -> ExplorationSlots:
+    """Draw how many slots explore: on average `rate` of them, three quarters of these for weak tastes.
+
+    One number decides for both parts, from either end, so that they alternate: where together they make up at most
+    one slot, no slate has two.
+    """
+    weak, drawn = rate * request.limit * _WEAK_PART, rate * request.limit * (1 - _WEAK_PART)
+    chance = np.random.default_rng([request.seed, _STREAM]).random()
+    return ExplorationSlots(_chances(drawn, floor(drawn + chance)), _chances(weak, ceil(weak - chance)))
+
+
+def _chances(expected: float, count: int) -> list[float]:
+    """Return the probability that there are more than none, one, two, … when so many are expected."""
+    return [min(1.0, expected - earlier) for earlier in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +106,39 @@ class _Source:
 
 def explore(
     config: FallbackConfig,
-    draws: Draws,
+    chances: Sequence[float],
     strong: Sequence[TasteScorer],
     others: Sequence[TasteScorer],
     builder: SlateBuilder,
     context: Context,
-    unspoken: Unspoken,
+    choose_untried: ChooseUntried,
 ) -> list[Choice]:
     """Draw the explored part of a slate.
 
-    A source that has nothing left is put aside and another one drawn.
+    A source that has nothing left is removed and another one drawn.
 
     Args:
         config: The options.
-        draws: How many tracks are drawn.
+        chances: One for each draw: the probability that the slate has it, in (0, 1].
         strong: Scorers of the tastes that have slots of their own.
         others: Scorers of the other tastes.
         builder: Takes the tracks.
         context: The catalog, and what is rated.
-        unspoken: Scores the drawn rows of clusters in which the listener has no verdict.
+        choose_untried: Scores the drawn rows of clusters in which the listener has rated nothing.
     """
-    generator = np.random.default_rng(draws.seed)
+    generator = np.random.default_rng(builder.request.seed)
     sources = _sources(config, strong, others, context.catalog)
     propensities: dict[int, float] = {}
-    while sources and len(propensities) < len(draws.chances):
-        position, chance = draw(generator, [source.weight for source in sources])
+    while sources and len(propensities) < len(chances):
+        position, source_chance = draw(generator, [source.weight for source in sources])
         rows, claims = _pool(config, sources[position], builder, context.catalog)
         if len(rows) == 0:
             del sources[position]
             continue
         track, track_chance = draw(generator, claims)
         builder.add(int(rows[track]))
-        propensities[int(rows[track])] = draws.chances[len(propensities)] * chance * track_chance
-    return _choices(propensities, [*strong, *others], context, unspoken)
+        propensities[int(rows[track])] = chances[len(propensities)] * source_chance * track_chance
+    return _choices(propensities, [*strong, *others], context, choose_untried)
 
 
 def _sources(
@@ -128,8 +174,8 @@ def _pool(
 ) -> tuple[Rows, NDArray[np.float64]]:
     """Return the tracks that a source offers, lesser-known where it has any, and the claim of each.
 
-    A taste with likes offers its best tracks with equal chances. Elsewhere there is no direction to look in,
-    and the cluster's popular tracks are offered by their popularity.
+    A taste with likes offers its best tracks with equal chances. Elsewhere the cluster's popular tracks are offered
+    by their popularity.
     """
     if source.scorer is None:
         rows = builder.open(catalog.popular(source.cluster))
@@ -151,32 +197,32 @@ def lesser_known(catalog: CatalogIndex, cluster: int, rows: Rows, share: float) 
     return catalog.popularity[rows] <= catalog.popularity_quantile(cluster, share)
 
 
-def by_nearest_taste(scorers: Sequence[TasteScorer], context: Context) -> Unspoken:
-    """Score by the taste with likes that likes a row best, or by popularity without likes."""
-    heard = [scorer for scorer in scorers if scorer.taste.liked.count]
+def choose_by_nearest_taste(scorers: Sequence[TasteScorer], context: Context) -> ChooseUntried:
+    """Score by the taste with likes that scores a row highest, or by popularity without likes."""
+    liking = [scorer for scorer in scorers if scorer.taste.liked.count]
 
     def choices(rows: Rows) -> list[Choice]:
-        if not heard:
+        if not liking:
             return [popularity_choice(row, ReasonKind.EXPLORATION, context.catalog) for row in rows.tolist()]
-        best, _ = judge(heard, rows, context.catalog)
-        picks = [(heard[position], row) for position, row in zip(best.tolist(), rows.tolist(), strict=True)]
+        best, _ = scoring_taste(liking, rows, context.catalog)
+        picks = [(liking[position], row) for position, row in zip(best.tolist(), rows.tolist(), strict=True)]
         return choices_for(picks, ReasonKind.EXPLORATION)
 
     return choices
 
 
 def _choices(
-    propensities: Mapping[int, float], scorers: Sequence[TasteScorer], context: Context, unspoken: Unspoken
+    propensities: Mapping[int, float], scorers: Sequence[TasteScorer], context: Context, choose_untried: ChooseUntried
 ) -> list[Choice]:
-    """Turn drawn rows into choices, scored by the taste of their own cluster where it has a say."""
+    """Turn drawn rows into choices, scored by the taste of their own cluster where it has ratings."""
     clusters = {row: int(context.catalog.cluster[row]) for row in propensities}
     own = {scorer.cluster: scorer for scorer in scorers}
     liked = any(scorer.taste.liked.count for scorer in scorers)
-    heard = {cluster: scorer for cluster, scorer in own.items() if liked and not scorer.taste.is_empty}
-    picks = [(heard[cluster], row) for row, cluster in clusters.items() if cluster in heard]
-    others = [row for row, cluster in clusters.items() if cluster not in heard]
+    rated = {cluster: scorer for cluster, scorer in own.items() if liked and not scorer.taste.is_empty}
+    picks = [(rated[cluster], row) for row, cluster in clusters.items() if cluster in rated]
+    others = [row for row, cluster in clusters.items() if cluster not in rated]
     choices = choices_for(picks, ReasonKind.EXPLORATION)
-    choices += unspoken(np.array(others, dtype=np.int32)) if others else []
+    choices += choose_untried(np.array(others, dtype=np.int32)) if others else []
     taste_ids = {cluster: scorer.taste.taste_id for cluster, scorer in own.items()}
     marked = {
         choice.row: _marked(choice, taste_ids.get(clusters[choice.row], ""), propensities[choice.row])

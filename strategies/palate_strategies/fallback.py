@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 from palate.domain.profile import Profile, TasteState
-from palate.plugins.slate import SlateBuilder, take_turns
+from palate.plugins.slate import SlateBuilder, interleave
 from palate.plugins.strategy import CatalogIndex, Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
 
 from palate_strategies.config import FallbackConfig
-from palate_strategies.dealing import deal_among, slots_of
-from palate_strategies.exploration import Draws, by_nearest_taste, explore, lesser_known
-from palate_strategies.judging import score_by_tastes
+from palate_strategies.exploration import choose_by_nearest_taste, explore, lesser_known
+from palate_strategies.rank_scores import score_by_tastes
 from palate_strategies.scoring import TasteScorer, choices_for, scorers_of
+from palate_strategies.slots import allocate, slots_of
 
 __all__ = ["Fallback"]
 
@@ -40,16 +40,16 @@ class Fallback:
         scorers = scorers_of(profile.tastes_in(*TasteState), context, self._config)
         strong = _strong(scorers)
         others = [scorer for scorer in scorers if scorer not in strong]
-        unspoken = by_nearest_taste(scorers, context)
-        draws = Draws(request.seed, (1.0,) * slots_of(self._config.exploration, request.limit))
-        explored = explore(self._config, draws, strong, others, builder, context, unspoken)
+        chances = (1.0,) * slots_of(self._config.exploration, request.limit)
+        choose_untried = choose_by_nearest_taste(scorers, context)
+        explored = explore(self._config, chances, strong, others, builder, context, choose_untried)
         order = partial(self._lesser_known_first, context.catalog)
-        picks = deal_among(strong, builder, request, context, builder.room, order=order)
-        piles = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)
-        return [next(piles[turn]) for turn in take_turns((len(picks), len(explored)))]
+        picks = allocate(strong, builder, request, context, builder.room, order=order)
+        choices = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)
+        return [next(choices[part]) for part in interleave((len(picks), len(explored)))]
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
-        """Score each track by the taste that speaks for it."""
+        """Score each track by the taste of its cluster, or by the one that likes it best."""
         return score_by_tastes(profile, rows, context, self._config)
 
     def _lesser_known_first(self, catalog: CatalogIndex, scorer: TasteScorer, rows: Rows) -> Rows:

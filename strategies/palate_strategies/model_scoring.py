@@ -24,10 +24,10 @@ from palate.plugins.strategy import (
 )
 
 from palate_strategies.config import ScoringConfig
-from palate_strategies.judging import score_by_tastes
+from palate_strategies.rank_scores import score_by_tastes
 from palate_strategies.scoring import TasteScorer, scorers_of
 
-__all__ = ["AcceptedModels", "accepted_models", "explored_by_models", "score_by_models", "scorers_by_models"]
+__all__ = ["AcceptedModels", "accepted_models", "choose_untried_by_models", "score_by_models", "scorers_by_models"]
 
 _COMMON: Final = ""
 _SCORED: Final = np.dtype([("row", np.int32), ("score", np.float32)])
@@ -58,7 +58,7 @@ class AcceptedModels:
 
 
 def accepted_models(profile: Profile, context: Context, learners: Collection[str]) -> AcceptedModels:
-    """Return those of a listener's models that some learners trained, of tastes with standing verdicts.
+    """Return those of a listener's models that some learners trained, of tastes with ratings.
 
     Raises:
         Declined: When there is none.
@@ -121,7 +121,7 @@ class _ModelScorer(TasteScorer):
         scored["row"], scored["score"] = rows[order], scores[order]
         return scored
 
-    def _parts(self, rows: Rows, spoken: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - the model has it
+    def _parts(self, rows: Rows, by_feature: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - the model has it
         place = rows[:, np.newaxis] == self._scored["row"]
         said = place.any(axis=1).all()
         scores = self._scored["score"][place.argmax(axis=1)] if said else self.scores(rows)
@@ -137,7 +137,7 @@ class _CalibratedScorer(TasteScorer):
         super().__init__(taste, cluster, context, config)
         self._models = models
 
-    def _parts(self, rows: Rows, spoken: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - it is in the scores
+    def _parts(self, rows: Rows, by_feature: NDArray[np.float32]) -> Sequence[Mapping[str, float]]:  # noqa: ARG002 - it is in the scores
         return [{"ranking": score} for score in self._models.calibrated(self.scores(rows)).tolist()]
 
 
@@ -162,39 +162,39 @@ def scorers_by_models(
 def score_by_models(
     models: AcceptedModels, profile: Profile, rows: Rows, context: Context, config: ScoringConfig
 ) -> Scores:
-    """Score rows, each by the model that speaks for its cluster, or by ranking's formula turned into a probability."""
+    """Score rows, each by the model of its cluster, or by ranking's formula turned into a probability."""
     catalog = context.catalog
     clusters, place = np.unique(catalog.cluster[rows], return_inverse=True)
-    speakers = [models.of(cluster) for cluster in clusters.tolist()]
+    models_of = [models.of(cluster) for cluster in clusters.tolist()]
     cluster_ids = [catalog.clusters[cluster].cluster_id for cluster in clusters.tolist()]
     tastes = [_taste_id(profile, cluster_id) for cluster_id in cluster_ids]
     values = np.empty(len(rows), dtype=np.float32)
     taste_ids = [tastes[position] for position in place.tolist()]
-    for model in {id(speaker): speaker for speaker in speakers}.values():
-        heard = np.flatnonzero(np.array([speaker is model for speaker in speakers])[place])
+    for model in {id(model): model for model in models_of}.values():
+        scored = np.flatnonzero(np.array([other is model for other in models_of])[place])
         if model is not None:
             offsets = np.array([model.cluster_offsets.get(cluster_id, 0.0) for cluster_id in cluster_ids])
-            probabilities = model.probabilities(catalog.normalized.take(rows[heard], axis=0))
-            values[heard] = _shifted(probabilities, offsets[place[heard]])
+            probabilities = model.probabilities(catalog.normalized.take(rows[scored], axis=0))
+            values[scored] = _shifted(probabilities, offsets[place[scored]])
             continue
-        ranked = score_by_tastes(profile, rows[heard], context, config)
-        values[heard] = models.calibrated(ranked.values)
-        for position, taste_id in zip(heard.tolist(), ranked.taste_ids, strict=True):
+        ranked = score_by_tastes(profile, rows[scored], context, config)
+        values[scored] = models.calibrated(ranked.values)
+        for position, taste_id in zip(scored.tolist(), ranked.taste_ids, strict=True):
             taste_ids[position] = taste_id
-    versions = ["" if speaker is None else speaker.version for speaker in speakers]
+    versions = ["" if model is None else model.version for model in models_of]
     return Scores(values, taste_ids, [versions[position] for position in place.tolist()])
 
 
 def _taste_id(profile: Profile, cluster_id: str) -> str:
-    """Return the taste of a cluster, or nothing when the listener has no verdict there."""
+    """Return the taste of a cluster, or nothing when the listener has rated nothing there."""
     taste = profile.tastes.get(cluster_id)
     return taste.taste_id if taste is not None and not taste.is_empty else ""
 
 
-def explored_by_models(
+def choose_untried_by_models(
     models: AcceptedModels, profile: Profile, context: Context, config: ScoringConfig
 ) -> Callable[[Rows], list[Choice]]:
-    """Return what makes explored choices of rows of clusters in which the listener has no verdict."""
+    """Return what makes explored choices of rows of clusters in which the listener has rated nothing."""
 
     def choices(rows: Rows) -> list[Choice]:
         scores = score_by_models(models, profile, rows, context, config)

@@ -8,9 +8,9 @@ from palate.plugins.slate import SlateBuilder
 from palate.plugins.strategy import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
 
 from palate_strategies.config import RankingConfig
-from palate_strategies.dealing import deal_best_first, slots_of
-from palate_strategies.judging import score_by_tastes
+from palate_strategies.rank_scores import score_by_tastes
 from palate_strategies.scoring import choices_for, scorers_of
+from palate_strategies.slots import allocate_best_first, slots_of
 
 __all__ = ["Ranking"]
 
@@ -31,16 +31,16 @@ class Ranking:
         self._config = config
 
     def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
-        """Return the best of every active taste in turns, with some of the weak ones among them."""
+        """Return the best of every active taste, interleaved, with some of the weak ones among them."""
         builder = SlateBuilder(request, context.catalog, self._config.artists_limit, self._config.artists_span)
         active, weak = (
             scorers_of(profile.tastes_in(state), context, self._config)
             for state in (TasteState.ACTIVE, TasteState.WEAK)
         )
-        kept = slots_of(self._config.weak_share, request.limit)
-        picks = deal_best_first(active, weak, builder, request, context, kept)
+        reserved = slots_of(self._config.weak_share, request.limit)
+        picks = allocate_best_first(active, weak, builder, request, context, reserved)
         return choices_for(picks, ReasonKind.SIMILAR)
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
-        """Score each track by the taste that speaks for it."""
+        """Score each track by the taste of its cluster, or by the one that likes it best."""
         return score_by_tastes(profile, rows, context, self._config)

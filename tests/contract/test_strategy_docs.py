@@ -6,10 +6,7 @@ from dataclasses import fields
 import pytest
 from palate_strategies.cold_start import ColdStart
 from palate_strategies.fallback import Fallback
-from palate_strategies.gbdt import Gbdt
-from palate_strategies.logistic import Logistic
-from palate_strategies.model_strategy import ModelStrategy
-from palate_strategies.neural import Neural
+from palate_strategies.model_strategies import Gbdt, Logistic, ModelStrategy, Neural
 from palate_strategies.ranking import Ranking
 from support.repository import DOCS
 

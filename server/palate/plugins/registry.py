@@ -71,7 +71,8 @@ class Registered:
     @property
     def needs_models(self) -> bool:
         """Whether it declines for every listener whom no model serves."""
-        return bool(getattr(self.strategy, "needs_models", False))
+        stage = getattr(self.strategy, "stage", None)
+        return stage is not None and bool(stage.learners)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -183,12 +184,15 @@ def _register(
     except UnusablePlugin as error:
         _log.error("strategy failed to load", **blank.identity, reason=str(error), exc_info=error.__cause__)
         return replace(blank, reason=str(error))
-    return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=stages.get(name, type(strategy).stage))
+    stage = own = type(strategy).stage
+    if name in stages:  # the operator says from where on, the strategy which learners' models it uses
+        stage = replace(stages[name], learners=own.learners if own is not None else frozenset())
+    return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=stage)
 
 
 def _refuse_equal_stages(stages: Sequence[tuple[Stage, Registered]]) -> None:
     for (stage, lower), (higher_stage, higher) in pairwise(stages):
-        if stage == higher_stage:
+        if replace(stage, learners=higher_stage.learners) == higher_stage:
             raise ConfigError(
                 f"{lower} and {higher} both apply from confidence {stage.min_confidence} and "
                 f"{stage.min_interactions} interactions; give one of them another stage in [stages.{higher.name}], "

@@ -1,4 +1,4 @@
-"""What strategies need to make slates: shares, turns, draws, and a builder that keeps the promises of a slate."""
+"""What strategies need to make slates: shares, draws, and a builder that keeps the promises of a slate."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +14,11 @@ __all__ = [
     "SlateBuilder",
     "draw",
     "eligible_clusters",
+    "interleave",
     "share_slots",
     "shown_by_cluster",
-    "take_turns",
     "widening",
+    "without_excluded",
 ]
 
 _WIDENING = 4
@@ -36,13 +37,14 @@ class SlateBuilder:
         artists_span: Among how many tracks that are put in one after the other; among all when None.
 
     Attributes:
+        request: What is asked for.
         room: How many more tracks it takes.
     """
 
     def __init__(
         self, request: SlateRequest, catalog: CatalogIndex, artists_limit: int = 1, artists_span: int | None = None
     ) -> None:
-        self._request = request
+        self.request = request
         self._main_artist = catalog.main_artist
         self._artists_span = artists_span if artists_span is not None and artists_span < request.limit else None
         self._rows: set[int] = set()
@@ -52,9 +54,9 @@ class SlateBuilder:
 
     def open(self, rows: Rows) -> Rows:
         """Return those of the rows that could join the slate now, in the order given."""
-        rows = self._request.without_excluded(rows)
+        rows = without_excluded(self.request, rows)
         rows = rows[_absent(rows, self._rows)]
-        full = {artist for artist in (*self._request.artists, *self._artists) if self._is_full(artist)}
+        full = {artist for artist in (*self.request.artists, *self._artists) if self._is_full(artist)}
         return rows[_absent(self._main_artist[rows], full)]
 
     def admits(self, row: int) -> bool:
@@ -69,67 +71,67 @@ class SlateBuilder:
 
     def _is_full(self, artist: int) -> bool:
         """Return whether the slate takes no track of an artist now."""
-        if artist in self._request.artists:
+        if artist in self.request.artists:
             return True
         places = self._artists.get(artist)
         if places is None or len(places) < self._artists_limit:
             return False
         return self._artists_span is None or len(self._rows) - places[0] < self._artists_span
 
-    def _pick_next(self, queue: "_Queue") -> int | None:
-        """Put the first row of a queue that the slate admits into it; None when the queue has none."""
-        row = queue.next_admitted(self.admits)
+    def _add_next(self, candidates: "_Candidates") -> int | None:
+        """Add the first candidate that the slate admits, and return it; None when there is none."""
+        row = candidates.next_admitted(self.admits)
         if row is not None:
             self.add(row)
         return row
 
-    def deal(self, queues: Sequence[Iterator[int]], shares: Sequence[int]) -> list[tuple[int, int]]:
-        """Fill the slate from several queues, each by its share, in turns.
+    def allocate(self, candidates: Sequence[Iterator[int]], shares: Sequence[int]) -> list[tuple[int, int]]:
+        """Fill slots with the candidates of several tastes, each taste by its share, interleaved.
 
-        What a queue cannot fill of its share goes round among the others.
+        What a taste cannot fill of its share goes round among the others.
 
         Args:
-            queues: For each taste its rows that are not excluded, best first.
-            shares: For each queue its number of slots, together no more than there is room for.
+            candidates: For each taste its rows that are not excluded, best first.
+            shares: For each taste its number of slots, together no more than there is room for.
 
         Returns:
-            Pairs of a position in `queues` and a row, in the order to show them.
+            Pairs of a position in `candidates` and a row, in the order to show them.
         """
-        dealt: list[tuple[int, int]] = []
-        waiting = [_Queue(queue, patient=self._artists_span is not None) for queue in queues]
-        turns = deque([*take_turns(shares), *(position for position, share in enumerate(shares) if not share)])
-        while turns and len(dealt) < sum(shares):
-            position = turns.popleft()
-            row = self._pick_next(waiting[position])
+        filled: list[tuple[int, int]] = []
+        left = [_Candidates(rows, retry=self._artists_span is not None) for rows in candidates]
+        order = deque([*interleave(shares), *(position for position, share in enumerate(shares) if not share)])
+        while order and len(filled) < sum(shares):
+            position = order.popleft()
+            row = self._add_next(left[position])
             if row is not None:
-                dealt.append((position, row))
-                turns.append(position)
-        return dealt
+                filled.append((position, row))
+                order.append(position)
+        return filled
 
 
-class _Queue:
-    """Rows, best first, of which some may have to wait until their artist may come again.
+class _Candidates:
+    """Rows, best first, of which some may be put off until their artist may come again.
 
     Args:
         rows: The rows.
-        patient: Whether rows that are not admitted now may be later.
+        retry: Whether rows that are not admitted now may be later.
     """
 
-    def __init__(self, rows: Iterator[int], *, patient: bool) -> None:
+    def __init__(self, rows: Iterator[int], *, retry: bool) -> None:
         self._rows = rows
-        self._patient = patient
-        self._waiting: list[int] = []
+        self._retry = retry
+        self._put_off: list[int] = []
 
     def next_admitted(self, admits: Callable[[int], bool]) -> int | None:
         """Take out the first row that is admitted; None when there is none."""
-        for place, row in enumerate(self._waiting):
+        for place, row in enumerate(self._put_off):
             if admits(row):
-                return self._waiting.pop(place)
+                return self._put_off.pop(place)
         for row in self._rows:
             if admits(row):
                 return row
-            if self._patient:
-                self._waiting.append(row)
+            if self._retry:
+                self._put_off.append(row)
         return None
 
 
@@ -167,8 +169,8 @@ def share_slots(weights: Sequence[float], slots: int) -> list[int]:
     return [int(share) for share in shares]
 
 
-def take_turns(shares: Sequence[int]) -> list[int]:
-    """Spread shares evenly over a slate: whose turn each slot is, as positions in `shares`.
+def interleave(shares: Sequence[int]) -> list[int]:
+    """Spread shares evenly over a slate: whose each slot is, as positions in `shares`.
 
     The k-th of n slots of one share stands at ``(k - 1/2) / n`` of the slate; equal places go in the order
     given.
@@ -206,8 +208,8 @@ def eligible_clusters(catalog: CatalogIndex) -> list[int]:
 def shown_by_cluster(request: SlateRequest, context: Context) -> NDArray[np.int64]:
     """Return how many tracks of each cluster are excluded without being rated: what earlier pages showed.
 
-    What the caller excluded counts as shown. With it a strategy that remembers nothing goes on where the last
-    page stopped.
+    What the caller excluded counts as shown. With it a strategy without state goes on where the last page
+    stopped.
 
     Returns:
         int64 ``(clusters,)``.
@@ -217,6 +219,17 @@ def shown_by_cluster(request: SlateRequest, context: Context) -> NDArray[np.int6
     for rated in (*context.liked.values(), *context.disliked.values()):
         shown -= np.bincount(cluster[rated], minlength=size)
     return np.maximum(shown, 0)
+
+
+def without_excluded(request: SlateRequest, rows: Rows) -> Rows:
+    """Return the rows that a request does not exclude, in the order given."""
+    excluded = request.excluded
+    if len(excluded) == 0:
+        return rows
+    place = np.searchsorted(excluded, rows)
+    place[place == len(excluded)] = 0
+    kept: Rows = rows[excluded[place] != rows]
+    return kept
 
 
 def widening(

@@ -127,15 +127,6 @@ class SlateRequest:
     artists: frozenset[int]
     seed: int
 
-    def without_excluded(self, rows: Rows) -> Rows:
-        """Return the rows that may be chosen, in the order given."""
-        if len(self.excluded) == 0:
-            return rows
-        place = np.searchsorted(self.excluded, rows)
-        place[place == len(self.excluded)] = 0
-        kept: Rows = rows[self.excluded[place] != rows]
-        return kept
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -285,8 +276,7 @@ class Strategy(Protocol):
     """A strategy: a class that an entry point of the group ``palate.strategies`` names.
 
     The class is called with its configuration and must keep no state between calls; several threads call it
-    at once. It may have an attribute `needs_models`; where that is true, it is passed over for listeners whom no
-    model serves, as if it had declined.
+    at once.
 
     Attributes:
         config_type: A frozen dataclass; the operator's table ``[strategies.options.NAME]`` becomes one.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from palate.plugins.slate import without_excluded
 from palate.plugins.strategy import CatalogIndex, Choice, Reason, ReasonKind, Rows, Scores, SlateRequest
 
 __all__ = ["UnusableAnswer", "guarded_choices", "guarded_scores"]
@@ -42,7 +43,7 @@ def guarded_choices(
     sound = [choice for choice, flaw in zip(choices, flaws, strict=True) if not flaw]
     dropped = Counter(flaw for flaw in flaws if flaw)
     rows = np.array([choice.row for choice in sound], dtype=np.int32)
-    open_rows = set(request.without_excluded(rows).tolist())
+    open_rows = set(without_excluded(request, rows).tolist())
     kept: dict[int, Choice] = {}
     for choice, row, cluster in zip(sound, rows.tolist(), catalog.cluster[rows].tolist(), strict=True):
         if row not in open_rows:

@@ -1,4 +1,4 @@
-"""Shares, turns, draws, and the builder of slates."""
+"""Shares, interleaving, draws, and the builder of slates."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from palate.plugins.slate import (
     SlateBuilder,
     draw,
     eligible_clusters,
+    interleave,
     share_slots,
     shown_by_cluster,
-    take_turns,
     widening,
 )
 from palate.plugins.strategy import SlateRequest
@@ -72,12 +72,12 @@ def test_shares_add_up_and_nobody_goes_without(weights: list[float], slots: int)
 @given(st.lists(st.integers(0, 20), max_size=8))
 def test_turns_give_each_its_share(shares: list[int]) -> None:
     """However the turns fall, everybody gets exactly as many as their share."""
-    assert {position: share for position, share in enumerate(shares) if share} == Counter(take_turns(shares))
+    assert {position: share for position, share in enumerate(shares) if share} == Counter(interleave(shares))
 
 
 def test_turns_are_spread_evenly() -> None:
     """The smaller share stands neither first nor last but in between."""
-    assert [0, 1, 0, 0, 1, 0] == take_turns([4, 2])
+    assert [0, 1, 0, 0, 1, 0] == interleave([4, 2])
 
 
 def test_draws_follow_the_weights() -> None:
@@ -139,7 +139,7 @@ def test_a_builder_opens_only_what_may_join(small: Catalog) -> None:
 def test_a_builder_picks_the_first_that_are_distinct(small: Catalog) -> None:
     """No artist comes twice, and the room is the limit."""
     rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
-    picked = SlateBuilder(request_for(12), small).deal([iter(rows.tolist())], [12])
+    picked = SlateBuilder(request_for(12), small).allocate([iter(rows.tolist())], [12])
     _, first = np.unique(small.main_artist[rows], return_index=True)
     assert rows[np.sort(first)][:12].tolist() == [row for _, row in picked]
 
@@ -147,7 +147,7 @@ def test_a_builder_picks_the_first_that_are_distinct(small: Catalog) -> None:
 def test_a_builder_takes_as_many_of_an_artist_as_allowed(small: Catalog) -> None:
     """With a limit of two, the most frequent artist of a long slate has two tracks."""
     rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
-    picked = SlateBuilder(request_for(400), small, artists_limit=2).deal([iter(rows.tolist())], [400])
+    picked = SlateBuilder(request_for(400), small, artists_limit=2).allocate([iter(rows.tolist())], [400])
     assert 2 == max(Counter(small.main_artist[[row for _, row in picked]].tolist()).values())
 
 
@@ -158,24 +158,24 @@ def test_an_artist_comes_again_after_a_while(small: Catalog) -> None:
     favourite = rows[small.main_artist[rows] == artist][:10]
     queue = [*favourite.tolist(), *np.setdiff1d(rows, favourite).tolist()]
     builder = SlateBuilder(request_for(50), small, artists_span=5)
-    artists = small.main_artist[[row for _, row in builder.deal([iter(queue)], [50])]].tolist()
+    artists = small.main_artist[[row for _, row in builder.allocate([iter(queue)], [50])]].tolist()
     assert 50 == len(artists)
     assert [0, 5, 10, 15, 20, 25, 30, 35, 40, 45] == [place for place, one in enumerate(artists) if one == artist]
     assert all(5 == len(set(artists[start : start + 5])) for start in range(46))
 
 
-def test_a_builder_deals_to_each_its_share_in_turns(small: Catalog) -> None:
+def test_a_builder_fills_each_share_interleaved(small: Catalog) -> None:
     """The slate is mixed from the top, and each queue keeps its order."""
     queues = [small.popular(number)[:40].tolist() for number in (0, 1)]
-    dealt = SlateBuilder(request_for(6), small).deal([iter(queue) for queue in queues], [4, 2])
+    dealt = SlateBuilder(request_for(6), small).allocate([iter(queue) for queue in queues], [4, 2])
     assert [0, 1, 0, 0, 1, 0] == [position for position, _ in dealt]
     assert all(row in queues[position] for position, row in dealt)
 
 
-def test_a_builder_deals_on_what_a_queue_cannot_fill(small: Catalog) -> None:
-    """A queue that runs dry leaves its slots to the others, also to those without a share."""
+def test_a_builder_passes_on_what_a_taste_cannot_fill(small: Catalog) -> None:
+    """A taste without candidates leaves its slots to the others, also to those without a share."""
     queues = [small.popular(number).tolist()[:length] for number, length in ((0, 1), (1, 3), (2, 40))]
-    dealt = SlateBuilder(request_for(10), small).deal([iter(queue) for queue in queues], [5, 5, 0])
+    dealt = SlateBuilder(request_for(10), small).allocate([iter(queue) for queue in queues], [5, 5, 0])
     counts = Counter(position for position, _ in dealt)
     assert 10 == len(dealt)
     assert counts[0] <= 1

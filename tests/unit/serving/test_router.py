@@ -28,6 +28,7 @@ from palate.plugins import (
     Stage,
     StrategyState,
 )
+from palate.plugins.slate import without_excluded
 from palate.serving.router import Router
 from structlog.testing import capture_logs
 
@@ -141,7 +142,7 @@ def offering(*rows: int) -> Acting:
     """Return a strategy that offers those of the rows that it may, as many as are asked for."""
 
     def act(request: SlateRequest) -> list[Choice]:
-        open_rows = request.without_excluded(np.array(rows, dtype=np.int32))
+        open_rows = without_excluded(request, np.array(rows, dtype=np.int32))
         return [choice(int(row)) for row in open_rows[: request.limit]]
 
     return Acting(act)
@@ -390,7 +391,7 @@ def test_a_strategy_that_declines_leaves_the_scores_to_the_next_one_down(executo
 class Needing(Acting):
     """A strategy that needs models."""
 
-    needs_models = True
+    stage = Stage(0.0, 0, frozenset({"logistic"}))
 
 
 def test_a_strategy_that_needs_models_is_asked_only_for_listeners_who_have_some(executor: ThreadPoolExecutor) -> None:

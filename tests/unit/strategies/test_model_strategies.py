@@ -17,11 +17,8 @@ from palate.serving.candidates import CandidateCache
 from palate.testing.catalog import Listener, make_listener
 from palate.testing.strategy import StrategySuite, pages, slate
 from palate_strategies.config import ModelStrategyConfig, RankingConfig
-from palate_strategies.gbdt import Gbdt
-from palate_strategies.logistic import Logistic
 from palate_strategies.model_scoring import accepted_models, scorers_by_models
-from palate_strategies.model_strategy import ModelStrategy
-from palate_strategies.neural import Neural
+from palate_strategies.model_strategies import Gbdt, Logistic, ModelStrategy, Neural
 from palate_strategies.ranking import Ranking
 
 GBDT = Gbdt(ModelStrategyConfig())
@@ -398,12 +395,10 @@ def test_a_swap_looks_for_no_candidates(four: Listener, monkeypatch: pytest.Monk
     assert after == slate(GBDT, served(four, swapped.context.models), 20)
 
 
-def test_choices_of_tracks_that_were_not_dealt_look_for_no_candidates(
-    four: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_choices_of_explored_tracks_need_no_candidates(four: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     """An explored track is scored by itself, whatever else its taste might offer."""
     monkeypatch.delattr(Catalog, "nearest")
-    models = accepted_models(four.profile, four.context, GBDT.learners)
+    models = accepted_models(four.profile, four.context, {"gbdt", "neural"})
     [scorer] = scorers_by_models(models, [four.profile.tastes["j-pop"]], four.context, ModelStrategyConfig())
     rows = four.context.catalog.popular(scorer.cluster)[:2]
     scores = [choice.score for choice in scorer.choices(rows, ReasonKind.EXPLORATION)]

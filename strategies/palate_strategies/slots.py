@@ -1,4 +1,4 @@
-"""How a slate is dealt: to several tastes in turns, and to the active ones with a few slots for the weak."""
+"""How the slots of a slate are shared: among tastes, and between active and weak ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -6,12 +6,12 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from palate.domain.profile import Taste
-from palate.plugins.slate import SlateBuilder, share_slots, shown_by_cluster, take_turns
+from palate.plugins.slate import SlateBuilder, interleave, share_slots, shown_by_cluster, without_excluded
 from palate.plugins.strategy import Context, Rows, SlateRequest
 
 from palate_strategies.scoring import TasteScorer
 
-__all__ = ["Order", "deal_among", "deal_best_first", "slots_of"]
+__all__ = ["Order", "allocate", "allocate_best_first", "slots_of"]
 
 _ONE_FROM: Final = 5
 """From how many slots on every share that is not 0 has at least one."""
@@ -23,7 +23,7 @@ Order: TypeAlias = Callable[[TasteScorer, Rows], Rows]
 """Puts candidates of a taste, which come best first, into the order in which they are to be chosen."""
 
 
-def deal_among(
+def allocate(
     scorers: Sequence[TasteScorer],
     builder: SlateBuilder,
     request: SlateRequest,
@@ -35,7 +35,7 @@ def deal_among(
 ) -> list[tuple[TasteScorer, int]]:
     """Share slots of a slate among tastes in proportion to their likes times their confidence, at least one slot each.
 
-    When there are fewer slots than tastes, tastes take turns over the pages by Sainte-Laguë's divisors: the one with
+    When there are fewer slots than tastes, tastes alternate over the pages by Sainte-Laguë's divisors: the one with
     the highest ``likes * confidence / (2 * shown + 1)`` comes first.
 
     Args:
@@ -62,21 +62,21 @@ def deal_among(
         weights = [
             weight / (2 * int(shown[scorer.cluster]) + 1) for scorer, weight in zip(scorers, weights, strict=True)
         ]
-    queues = [_queue(scorer, request, order) for scorer in scorers]
-    return [(scorers[taste], row) for taste, row in builder.deal(queues, share_slots(weights, slots))]
+    candidates = [_candidates(scorer, request, order) for scorer in scorers]
+    return [(scorers[taste], row) for taste, row in builder.allocate(candidates, share_slots(weights, slots))]
 
 
-def deal_best_first(
+def allocate_best_first(
     active: Sequence[TasteScorer],
     weak: Sequence[TasteScorer],
     builder: SlateBuilder,
     request: SlateRequest,
     context: Context,
-    kept: int,
+    reserved: int,
     *,
     evenly: bool = False,
 ) -> list[tuple[TasteScorer, int]]:
-    """Fill the builder's room with the best tracks of each taste, in turns.
+    """Fill the builder's room with the best tracks of each taste, interleaved.
 
     Without active tastes the weak ones have it all. What they get beyond their share, since the active ones have no
     more tracks, comes last.
@@ -87,22 +87,22 @@ def deal_best_first(
         builder: Takes the tracks.
         request: What is asked for.
         context: The catalog, and what is rated.
-        kept: How many slots the weak tastes get together, as far as each active one keeps a slot.
+        reserved: How many slots the weak tastes get together, as far as each active one keeps a slot.
         evenly: Whether all tastes have the same claim.
 
     Returns:
         The chosen rows, each with the scorer of its taste, in the order to show them.
     """
-    weak = _in_turn(weak, request.seed)
-    kept = min(kept, max(0, builder.room - len(active))) if active else builder.room
-    kept = kept if weak else 0
-    deal = partial(deal_among, builder=builder, request=request, context=context, evenly=evenly)
-    main = deal(active, slots=builder.room - kept)
-    extra = deal(weak, slots=builder.room)
-    main += deal(active, slots=builder.room)
-    shared = min(kept, len(extra))
-    piles = iter(main), iter(extra)
-    return [next(piles[turn]) for turn in take_turns((len(main), shared))] + extra[shared:]
+    weak = _most_confident_first(weak, request.seed)
+    reserved = min(reserved, max(0, builder.room - len(active))) if active else builder.room
+    reserved = reserved if weak else 0
+    fill = partial(allocate, builder=builder, request=request, context=context, evenly=evenly)
+    main = fill(active, slots=builder.room - reserved)
+    extra = fill(weak, slots=builder.room)
+    main += fill(active, slots=builder.room)
+    shared = min(reserved, len(extra))
+    picks = iter(main), iter(extra)
+    return [next(picks[part]) for part in interleave((len(main), shared))] + extra[shared:]
 
 
 def slots_of(share: float, limit: int) -> int:
@@ -111,7 +111,7 @@ def slots_of(share: float, limit: int) -> int:
     return max(round(share * limit), least)
 
 
-def _in_turn(weak: Sequence[TasteScorer], seed: int) -> list[TasteScorer]:
+def _most_confident_first(weak: Sequence[TasteScorer], seed: int) -> list[TasteScorer]:
     """Return the weak tastes, most confident first; equals in an order that changes with every feedback."""
     if len(weak) < 2:  # noqa: PLR2004 - one or none is in order
         return list(weak)
@@ -124,9 +124,9 @@ def _claim(taste: Taste) -> float:
     return taste.liked.count * taste.confidence
 
 
-def _queue(scorer: TasteScorer, request: SlateRequest, order: Order | None) -> Iterator[int]:
+def _candidates(scorer: TasteScorer, request: SlateRequest, order: Order | None) -> Iterator[int]:
     """Yield a taste's tracks in order; looks at more of them only when these are used up."""
-    for candidates in scorer.candidates():
-        rows = order(scorer, candidates) if order else candidates
+    for found in scorer.candidates():
+        rows = order(scorer, found) if order else found
         for start in range(0, len(rows), _AT_ONCE):
-            yield from request.without_excluded(rows[start : start + _AT_ONCE]).tolist()
+            yield from without_excluded(request, rows[start : start + _AT_ONCE]).tolist()
