@@ -253,9 +253,9 @@ def test_a_retraction_without_a_verdict_changes_only_the_revision() -> None:
     assert Profile("ana", revision=1) == profile_of(Event(0, RETRACT, "track 1"))
 
 
-def test_a_verdict_without_evidence_is_refused() -> None:
-    """An event that was read without its evidence must not pass for a retraction."""
-    with pytest.raises(ValueError, match="evidence"):
+def test_a_rating_without_its_recorded_track_is_refused() -> None:
+    """An event that was read without its recorded track must not pass for a retraction."""
+    with pytest.raises(ValueError, match="recorded track"):
         apply(Event(1, LIKE, "track 1", "metal"), None, {}, FEATURE_MAP)
 
 

@@ -1,0 +1,1 @@
+"""The generated code of the public contract; `make proto` writes it."""
