@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from palate.client import Client, InvalidField, NotFound, pages
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.store.model_contract import Metric
+from palate.store.contract import Metric, Store
 from palate.testing.models import like, make_artifact, make_record, make_run, publish, reject
 from palate.v1 import model_pb2
 

@@ -17,8 +17,7 @@ from palate.client import Client, StrategyFailed
 from palate.models.serving import ServedModels
 from palate.serving.listeners import Listeners
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.store.model_contract import ModelState
+from palate.store.contract import ModelState, Store
 from palate.testing.models import make_record, make_run
 from palate_tools.listening import recommend
 from palate_tools.models import models

@@ -11,7 +11,7 @@ from palate.models.session import ServedModel
 from palate.models.sessions import SessionCache
 from palate.observer import UNOBSERVED, Observer
 from palate.plugins.strategy import TasteModel
-from palate.store.model_contract import ModelStore, ServingVersion
+from palate.store.contract import ModelStore, ServingVersion
 
 __all__ = ["ServedModels"]
 

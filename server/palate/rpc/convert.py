@@ -13,7 +13,7 @@ from palate.plugins.strategy import Choice
 from palate.serving.profiles import ProfileView, TasteView
 from palate.serving.reasons import sentence
 from palate.serving.recommend import Ranking, Recommendation
-from palate.store.model_contract import ModelRecord, TrainingRun
+from palate.store.contract import ModelRecord, TrainingRun
 from palate.v1 import catalog_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2
 
 __all__ = [

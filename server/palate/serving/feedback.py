@@ -20,7 +20,7 @@ from palate.domain import Event, EventKind, Rating, RecordedTrack, apply
 from palate.errors import InvalidField, NotFound, PalateError, StoreUnavailable
 from palate.observer import UNOBSERVED, Observer
 from palate.serving.refolding import Outdated, Refolding
-from palate.store.contract import Standing, Store, Transaction
+from palate.store.contract import Current, Store, Transaction
 
 __all__ = ["Feedback", "FeedbackService", "Recorded"]
 
@@ -119,7 +119,7 @@ class FeedbackService:
         Returns:
             A future with one answer for each, which is done once all of it is durable. It fails with InvalidField
             for a request_id that was used for something else; with NotFound for a track that the catalog lacks, a
-            retraction without a standing verdict and a deletion of a taste that is not there; and with
+            retraction without a rating and a deletion of a taste that is not there; and with
             StoreUnavailable when nothing could be written.
 
         Raises:
@@ -234,7 +234,7 @@ class FeedbackService:
         recorded = []
         for item in known:
             key = item.feedback.user_id, item.feedback.request_id
-            answer = answers.get(key) or self._apply(transaction, item, _standing(transaction, item))
+            answer = answers.get(key) or self._apply(transaction, item, _current(transaction, item))
             if item.feedback.request_id:
                 answers[key] = answer
             recorded.append(answer)
@@ -242,15 +242,15 @@ class FeedbackService:
 
     def _record_one(self, transaction: Transaction, known: _Known) -> Recorded:
         """Do what `_record` does, with one read."""
-        standing = _standing(transaction, known)
-        answers = _earlier_answers(lambda *_: standing.recorded, [known])
-        return next(iter(answers.values()), None) or self._apply(transaction, known, standing)
+        current = _current(transaction, known)
+        answers = _earlier_answers(lambda *_: current.recorded, [known])
+        return next(iter(answers.values()), None) or self._apply(transaction, known, current)
 
-    def _apply(self, transaction: Transaction, known: _Known, standing: Standing) -> Recorded:
+    def _apply(self, transaction: Transaction, known: _Known, current: Current) -> Recorded:
         """Fold one event into the store. What can be refused is refused before the first write."""
         feedback, taste_id = known.feedback, known.taste_id
         user_id = feedback.user_id
-        header, rating, tastes = standing.header, standing.rating, standing.tastes
+        header, rating, tastes = current.header, current.rating, current.tastes
         _refuse_what_is_not_there(feedback, rating, taste_id in tastes)
         if feedback.kind is EventKind.RETRACT and rating is not None:
             taste_id = rating.taste_id
@@ -309,9 +309,9 @@ def _fail(jobs: Sequence[_Job], error: Exception) -> None:
         job.future.set_exception(own)
 
 
-def _standing(transaction: Transaction, known: _Known) -> Standing:
+def _current(transaction: Transaction, known: _Known) -> Current:
     feedback = known.feedback
-    return transaction.standing(feedback.user_id, feedback.track_id, known.taste_id, feedback.request_id)
+    return transaction.current(feedback.user_id, feedback.track_id, known.taste_id, feedback.request_id)
 
 
 def _earlier_answers(

@@ -15,8 +15,7 @@ from palate.models.serving import ServedModels
 from palate.observer import UNOBSERVED, Observer
 from palate.plugins.strategy import Context, Rows
 from palate.serving.candidates import CandidateCache
-from palate.store.contract import Header, Store
-from palate.store.model_contract import ServingVersion
+from palate.store.contract import Header, ServingVersion, Store
 
 __all__ = ["Listener", "Listeners"]
 

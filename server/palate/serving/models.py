@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from palate.errors import NotFound
 from palate.serving.paging import PageTokens
-from palate.store.model_contract import ModelRecord, ModelStore, TrainingRun
+from palate.store.contract import ModelRecord, ModelStore, TrainingRun
 
 __all__ = ["ModelService", "Page"]
 

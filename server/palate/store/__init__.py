@@ -1,5 +1,6 @@
-"""Where the feedback log and the profiles are kept."""
+"""Stores the feedback log, profiles and models in SQLite or PostgreSQL."""
 
+import math
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
@@ -8,10 +9,11 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from palate.errors import ConfigError
-from palate.store.connections import Database
 from palate.store.contract import Header, Store, Transaction
+from palate.store.database import Database
 from palate.store.migrations import upgrade
-from palate.store.sql import SqlStore
+from palate.store.models import SqlModels
+from palate.store.sql import ConnectionPool, SqlStore
 
 __all__ = ["Header", "Store", "Transaction", "open_store"]
 
@@ -22,6 +24,7 @@ _DATABASES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Module and class of each kind of database, imported when a URL names it."""
 
+_LONGEST_TIMEOUT: Final = 3600
 _FORMS: Final = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
@@ -41,7 +44,8 @@ def open_store(url: str, *, create: bool = True) -> Store:
     """
     database = _database(_parsed(url), create=create)
     upgrade(database, create=create)
-    return SqlStore(database)
+    pool = ConnectionPool(database)
+    return SqlStore(pool, SqlModels(pool))
 
 
 def _parsed(url: str) -> URL:
@@ -61,5 +65,17 @@ def _database(url: URL, *, create: bool) -> Database:
         database: Any = getattr(import_module(module), name)
     except ImportError as exc:
         raise ConfigError(f"{kind} needs a driver ({exc}); install 'palate[postgres]'") from exc
-    opened: Database = database.from_url(url, create=create)
-    return opened
+    timeout = _seconds(url.query.get("timeout", "2"))
+    named: Database = database.from_url(url.difference_update_query(["timeout"]), create=create, timeout=timeout)
+    return named
+
+
+def _seconds(timeout: str | tuple[str, ...]) -> float:
+    """Read a timeout. ConfigError when it is no number from 0 to an hour."""
+    try:
+        seconds = float(str(timeout))
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _LONGEST_TIMEOUT:
+        raise ConfigError(f"the timeout {timeout!r} in the database URL is no number of seconds from 0 to 3600")
+    return seconds

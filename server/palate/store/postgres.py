@@ -12,15 +12,13 @@ from sqlalchemy import Connection as SqlalchemyConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from palate.errors import ConfigError, StoreUnavailable
-from palate.store.connections import Statement
-from palate.store.rows import Row
-from palate.store.urls import timeout_seconds
+from palate.store.database import Row, Statement
 
 __all__ = ["PostgresConnection", "PostgresDatabase"]
 
 _DRIVERS: Final = ("postgresql", "postgresql+psycopg")
 _NOTHING: Final[Mapping[str, object]] = {}
-_PATIENCE: Final[Mapping[str, str | int]] = {
+_TIMEOUTS: Final[Mapping[str, str | int]] = {
     "application_name": "palate",
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -30,14 +28,14 @@ _PATIENCE: Final[Mapping[str, str | int]] = {
 """What the URL may overrule. A server whose machine is gone is noticed after some ten seconds, not hours."""
 
 _IDLE_MILLISECONDS: Final = 60_000
-"""When the server ends a transaction whose client fell silent, which would hold the lock of all writers for ever."""
+"""When the server ends a transaction whose client fell silent, which would hold the lock of all writers forever."""
 
-_MIGRATION_PATIENCE: Final = "60s"
+_MIGRATION_TIMEOUT: Final = "60s"
 """How long a start waits for another one to migrate a large database."""
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(1885432929, current_schema()::regnamespace::oid::integer)"
-"""Shuts out every other writer of the same schema until the transaction ends. The number spells "palate"'s first
-four letters; what else uses the database is not in the way."""
+"""Locks out every other writer of the same schema until the transaction ends, and nothing else that uses the
+database. The number spells the first four letters of "palate"."""
 
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCK}"
 """Each statement must see what was committed while the lock was waited for, which a snapshot would hide."""
@@ -79,7 +77,7 @@ class PostgresDatabase:
         self.timeout = timeout
         limits = f"-c lock_timeout={max(1, round(timeout * 1000))}"
         limits = f"{limits} -c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} {parameters.get('options', '')}"
-        defaults = {"connect_timeout": max(2, math.ceil(timeout)), **_PATIENCE}
+        defaults = {"connect_timeout": max(2, math.ceil(timeout)), **_TIMEOUTS}
         chosen: dict[str, Any] = defaults | dict(parameters) | {"options": limits.rstrip()}
         self._name = str(parameters.get("dbname", ""))
         try:
@@ -91,8 +89,8 @@ class PostgresDatabase:
             ) from None
 
     @classmethod
-    def from_url(cls, url: URL, *, create: bool) -> Self:  # noqa: ARG003 - a database is never created
-        """Read ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE?timeout=SECONDS``; further options are libpq's.
+    def from_url(cls, url: URL, *, create: bool, timeout: float = 2.0) -> Self:  # noqa: ARG003 - never created
+        """Read ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``; options are libpq's.
 
         Raises:
             ConfigError: When it says anything else.
@@ -103,7 +101,6 @@ class PostgresDatabase:
                 "?timeout=SECONDS or options of libpq at its end if need be"
             )
         options = {key: ",".join(value) if isinstance(value, tuple) else value for key, value in url.query.items()}
-        timeout = timeout_seconds(options.pop("timeout", "2"))
         named = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
         parameters = {"dbname": url.database, **named, **options}
         return cls({key: value for key, value in parameters.items() if value is not None}, timeout)
@@ -117,8 +114,8 @@ class PostgresDatabase:
         return create_engine("postgresql+psycopg://", creator=self.open, poolclass=NullPool)
 
     def begin_migration(self, connection: SqlalchemyConnection) -> None:
-        """Shut out every other migration and every writer until the transaction ends."""
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION_PATIENCE}'")
+        """Lock out every other migration and every writer until the transaction ends."""
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION_TIMEOUT}'")
         connection.exec_driver_sql(_LOCK)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(self.timeout * 1000))}")
 
@@ -177,22 +174,22 @@ class PostgresConnection:
             raise self._explained(exc) from exc
 
     def begin_snapshot(self) -> None:
-        """Let the reads up to the commit see one state of the database."""
+        """Begin a transaction whose reads all see one state of the database."""
         self._control(_BEGIN_SNAPSHOT)
         self._begun = True
 
     def begin_writing(self) -> None:
-        """Begin a transaction that no other one can overtake, waiting for its turn at most the timeout."""
+        """Begin the only writing transaction, waiting for that of another process at most the timeout."""
         self._control(_BEGIN_WRITING)
         self._begun = True
 
     def commit(self) -> None:
-        """End what was begun; durable when this returns."""
+        """End the transaction; durable when this returns."""
         self._control("COMMIT")
         self._begun = False
 
     def close(self) -> None:
-        """Undo what was begun and disconnect."""
+        """Roll the transaction back and disconnect."""
         self._raw.close()
 
     def _control(self, sql: str) -> None:
@@ -208,7 +205,7 @@ class PostgresConnection:
         if isinstance(error, psycopg.IntegrityError):
             return ValueError(f"the store has this already: {error}")
         if error.sqlstate is None and isinstance(error, psycopg.ProgrammingError | psycopg.DataError):
-            return error  # a statement or a value that never went to the server: a mistake of palate's
+            return error  # a statement or a value that never went to the server: a bug of palate
         return self._database.unavailable(error)
 
     def _connect(self) -> None:
@@ -221,7 +218,7 @@ class PostgresConnection:
         self._poll.register(self._raw.fileno(), select.POLLIN)
 
     def _reconnect_if_closed(self) -> None:
-        """Connect anew where an idle connection has something to say: the server says nothing unasked but farewell."""
+        """Connect again where an idle connection has data: unasked, the server sends only that it has closed it."""
         if not self._begun and self._poll.poll(0):
             self._raw.close()
             self._connect()

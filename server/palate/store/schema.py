@@ -79,7 +79,7 @@ ratings: Final = Table(
     Column("revision", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""One row for each standing verdict: the line of the log that made it."""
+"""One row for each rating: the line of the log that made it."""
 
 secrets: Final = Table(
     "secrets",
@@ -121,7 +121,7 @@ model_artifacts: Final = Table(
     Column("taste_id", Text, nullable=False),
     Column("onnx", LargeBinary, nullable=False),
 )
-"""One row for each ONNX file that is still kept, apart from the records, which are listed without it."""
+"""One row for each ONNX file that is retained, apart from the records, which are listed without it."""
 
 Index(
     "model_artifacts_of_taste",

@@ -11,9 +11,7 @@ from sqlalchemy import Connection as SqlalchemyConnection
 from sqlalchemy.dialects import sqlite
 
 from palate.errors import ConfigError, StoreUnavailable
-from palate.store.connections import Statement
-from palate.store.rows import Row
-from palate.store.urls import timeout_seconds
+from palate.store.database import Row, Statement
 
 __all__ = ["SqliteConnection", "SqliteDatabase"]
 
@@ -52,16 +50,16 @@ class SqliteDatabase:
         self.timeout = timeout
 
     @classmethod
-    def from_url(cls, url: URL, *, create: bool) -> Self:
-        """Read ``sqlite:///FILE?timeout=SECONDS&mode=MODE``. ConfigError when it says anything else."""
+    def from_url(cls, url: URL, *, create: bool, timeout: float = 2.0) -> Self:
+        """Read ``sqlite:///FILE?mode=MODE``. ConfigError when it says anything else."""
         options = dict(url.query)
-        mode, timeout = options.pop("mode", "rwc" if create else "rw"), options.pop("timeout", "2")
+        mode = options.pop("mode", "rwc" if create else "rw")
         if not url.database or url.database == ":memory:" or options or mode not in _MODES:
             raise ConfigError(
                 f"the database URL {url} cannot be used; write sqlite:///FILE, with ?timeout=SECONDS or ?mode=ro "
                 f"at its end if need be"
             )
-        return cls(Path(url.database).absolute(), str(mode), timeout_seconds(str(timeout)))
+        return cls(Path(url.database).absolute(), str(mode), timeout)
 
     def connect(self) -> "SqliteConnection":
         """Open a connection of its own. StoreUnavailable when that fails."""
@@ -72,7 +70,7 @@ class SqliteDatabase:
         return create_engine("sqlite://", creator=self.open, poolclass=NullPool)
 
     def begin_migration(self, connection: SqlalchemyConnection) -> None:
-        """Shut out every other migration and every writer until the transaction ends."""
+        """Lock out every other migration and every writer until the transaction ends."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def open(self) -> sqlite3.Connection:
@@ -142,17 +140,17 @@ class SqliteConnection:
             self.execute(sql, parameters)
 
     def begin_snapshot(self) -> None:
-        """Let the reads up to the commit see one state of the database."""
+        """Begin a transaction whose reads all see one state of the database."""
         self.execute("BEGIN")
 
     def begin_writing(self) -> None:
-        """Begin a transaction that no other one can overtake."""
+        """Begin the only writing transaction."""
         self.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """End what was begun; durable when this returns."""
+        """End the transaction; durable when this returns."""
         self.execute("COMMIT")
 
     def close(self) -> None:
-        """Undo what was begun and let go of the file."""
+        """Roll the transaction back and close the file."""
         self._raw.close()

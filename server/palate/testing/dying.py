@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from palate.store.sql import SqlStore
+from palate.store.models import SqlModels
+from palate.store.sql import ConnectionPool, SqlStore
 from palate.store.sqlite import SqliteConnection, SqliteDatabase
 from palate.testing.models import publish
 
@@ -55,4 +56,5 @@ def dies_publishing(path: Path, version: str, statements: int) -> bool:
 
 
 def _publish(path: Path, version: str, statements: int) -> None:
-    publish(SqlStore(_DyingDatabase(path, statements)), version)
+    pool = ConnectionPool(_DyingDatabase(path, statements))
+    publish(SqlStore(pool, SqlModels(pool)), version)

@@ -42,10 +42,10 @@ def record(
     Likes and dislikes get evidence that depends on the track.
     """
     feature_map = make_feature_map()
-    met = transaction.standing(user_id, track_id, taste_id)
+    current = transaction.current(user_id, track_id, taste_id)
     rated = kind in (EventKind.LIKE, EventKind.DISLIKE)
     event = Event(
-        revision=1 + (met.header.revision if met.header else 0),
+        revision=1 + (current.header.revision if current.header else 0),
         kind=kind,
         track_id=track_id,
         taste_id=taste_id,
@@ -53,7 +53,9 @@ def record(
         request_id=request_id,
         recorded_at=recorded_at,
     )
-    transaction.append(user_id, event, apply(event, met.rating, met.tastes, feature_map), feature_map.fingerprint)
+    transaction.append(
+        user_id, event, apply(event, current.rating, current.tastes, feature_map), feature_map.fingerprint
+    )
     return event
 
 

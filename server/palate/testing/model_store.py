@@ -17,8 +17,7 @@ from palate.domain.apply import replay
 from palate.domain.profile import EventKind
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.store.model_contract import Metric, ModelState, ServingVersion
+from palate.store.contract import Metric, ModelState, ServingVersion, Store
 from palate.testing.factories import make_feature_map, record
 from palate.testing.models import like, make_artifact, make_record, make_run, publish, reject
 from palate.testing.opening import OpenedStore
@@ -189,7 +188,7 @@ class ModelStoreSuite(OpenedStore):
             (lambda store: publish(store, "4", labels_revision=2), "quicker: .* 4, is newer"),
             (lambda store: publish(store, "6", labels_revision=1), "quicker: .* 6, is newer"),
             (delete_taste, "deleted meanwhile"),
-            (open_taste_anew, "deleted and opened anew"),
+            (open_taste_anew, "deleted and opened again"),
         ],
         ids=["pinned", "later labels", "later model", "taste deleted", "taste anew"],
     )
@@ -211,11 +210,11 @@ class ModelStoreSuite(OpenedStore):
 
     def test_a_profile_with_fewer_events_than_the_labels_is_another_one(self, store: Store) -> None:
         """Whatever the clocks of trainer and server say."""
-        assert "begun anew" in publish(store, "1", labels_revision=2)
+        assert "created again" in publish(store, "1", labels_revision=2)
 
     @pytest.mark.parametrize(
         ("meanwhile", "reason"),
-        [(delete, "profile was deleted meanwhile"), (begin_anew, "profile was deleted and begun anew")],
+        [(delete, "profile was deleted meanwhile"), (begin_anew, "profile was deleted and created again")],
         ids=["deleted", "begun anew"],
     )
     def test_nothing_that_was_learned_from_a_deleted_profile_is_kept(
@@ -261,7 +260,7 @@ class ModelStoreSuite(OpenedStore):
         assert before < models_revision(store)
         like(store)
         for version in ("", "1"):
-            with pytest.raises(NotFound, match="opened anew"):
+            with pytest.raises(NotFound, match="opened again"):
                 store.models.rollback("ana", "metal", version)
         assert "" == publish(store, "3", labels_revision=4)
         assert (
@@ -388,7 +387,7 @@ class ModelStoreSuite(OpenedStore):
         assert 2 <= len(kept) <= 6
         assert len(versions) == len(store.models.records("ana", "metal"))
         assert make_record("10", state=RETIRED) == store.models.record("10")
-        with pytest.raises(NotFound, match=r"'10' .*keeps the files of its last"):
+        with pytest.raises(NotFound, match=r"'10' .*its file was deleted"):
             store.models.rollback("ana", "metal", "10")
         assert make_artifact("0") == store.models.artifact("0")
 

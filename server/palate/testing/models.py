@@ -5,8 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from palate.domain.profile import EventKind
-from palate.store.contract import Store
-from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
+from palate.store.contract import Metric, ModelRecord, ModelState, Store, TrainingRun
 from palate.testing.factories import record
 
 __all__ = ["like", "make_artifact", "make_record", "make_run", "publish", "reject"]

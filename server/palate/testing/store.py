@@ -22,7 +22,7 @@ from palate.domain.apply import Change, replay
 from palate.domain.profile import Event, EventKind, RecordedTrack, Verdict
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
-from palate.store.contract import Standing, Store
+from palate.store.contract import Current, Store
 from palate.testing.factories import make_feature_map, make_recorded_track, record, walk
 from palate.testing.opening import OpenedStore
 
@@ -45,7 +45,7 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             assert None is transaction.header("ana")
             assert None is transaction.recorded("ana", "request")
-            assert Standing() == transaction.standing("ana", "track", "metal", "request")
+            assert Current() == transaction.current("ana", "track", "metal", "request")
             assert [] == list(transaction.events("ana"))
 
     def test_an_event_comes_back_as_it_was_recorded(self, store: Store) -> None:
@@ -113,8 +113,8 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", DISLIKE, "a", "metal")
             record(transaction, "ana", LIKE, "a", "metal")
-            standing = transaction.standing("ana", "a", "metal")
-        rating, taste = standing.rating, standing.tastes["metal"]
+            current = transaction.current("ana", "a", "metal")
+        rating, taste = current.rating, current.tastes["metal"]
         assert rating is not None
         assert (Verdict.LIKE, 2) == (rating.verdict, rating.revision)
         assert (1, 0) == (taste.liked.count, taste.disliked.count)
@@ -125,7 +125,7 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal")
             record(transaction, "ana", RETRACT, "a", "metal")
-            assert None is transaction.standing("ana", "a").rating
+            assert None is transaction.current("ana", "a").rating
         assert 2 == len(store.events("ana"))
         assert_replay_equals_stored(store, "ana")
 
@@ -134,10 +134,10 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal")
             record(transaction, "ana", DELETE_TASTE, taste_id="metal")
-            assert {} == transaction.standing("ana", taste_id="metal").tastes
+            assert {} == transaction.current("ana", taste_id="metal").tastes
             record(transaction, "ana", LIKE, "b", "metal")
             record(transaction, "ana", RETRACT, "a", "metal")
-            taste = transaction.standing("ana", taste_id="metal").tastes["metal"]
+            taste = transaction.current("ana", taste_id="metal").tastes["metal"]
         assert (3, 1) == (taste.opened, taste.liked.count)
         assert_replay_equals_stored(store, "ana")
 
@@ -169,21 +169,21 @@ class StoreSuite(OpenedStore):
                 record(transaction, "ana", LIKE, track_id, taste_id, request_id=f"of {track_id}")
             record(transaction, "ben", LIKE, "a", "punk", request_id="of ben")
             header = transaction.header("ana")
-            met = transaction.standing("ana", "a", "latin", "of c")
-            nothing = transaction.standing("ana", "other", "punk", "of ben")
+            current = transaction.current("ana", "a", "latin", "of c")
+            nothing = transaction.current("ana", "other", "punk", "of ben")
         stored = store.profile("ana")
         assert stored is not None
         profile = stored[0]
         tastes = {"metal": profile.tastes["metal"], "latin": profile.tastes["latin"]}
-        assert (header, profile.ratings["a"], tastes) == (met.header, met.rating, met.tastes)
-        assert met.recorded == replace(store.events("ana")[2], track=None)
-        assert Standing(header) == nothing
+        assert (header, profile.ratings["a"], tastes) == (current.header, current.rating, current.tastes)
+        assert current.recorded == replace(store.events("ana")[2], track=None)
+        assert Current(header) == nothing
 
     def test_nothing_is_found_by_empty_names(self, store: Store) -> None:
         """Feedback without a request_id and on excluded kinds is not found by the lack of either."""
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a")
-            assert Standing(transaction.header("ana")) == transaction.standing("ana")
+            assert Current(transaction.header("ana")) == transaction.current("ana")
 
     def test_empty_request_ids_may_repeat(self, store: Store) -> None:
         """Feedback without a request_id counts each time."""
@@ -231,7 +231,7 @@ class StoreSuite(OpenedStore):
         with store.transaction() as transaction:
             record(transaction, "ana", LIKE, "a", "metal")
             try:
-                if transaction.standing("ben", "b").rating is None:
+                if transaction.current("ben", "b").rating is None:
                     raise NotFound("feedback", "b")
             except NotFound:
                 record(transaction, "eva", LIKE, "c", "metal")

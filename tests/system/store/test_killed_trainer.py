@@ -5,8 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.store.model_contract import ModelState
+from palate.store.contract import ModelState, Store
 from palate.testing.dying import dies_publishing
 from palate.testing.models import like, make_artifact, publish
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.store.model_contract import Metric
+from palate.store.contract import Metric, Store
 from palate.testing.models import like, make_artifact, publish
 from palate_tools.models import models
 

@@ -12,8 +12,7 @@ import pytest
 from palate.errors import StoreUnavailable
 from palate.models.serving import ServedModels
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.store.model_contract import ModelState, ServingVersion
+from palate.store.contract import ModelState, ServingVersion, Store
 from palate.testing.models import like, make_record, make_run
 
 FEATURE_MAP = "0123456789abcdef"

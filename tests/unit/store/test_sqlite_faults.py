@@ -11,7 +11,8 @@ from palate.domain.apply import replay
 from palate.domain.profile import EventKind
 from palate.errors import StoreUnavailable
 from palate.store import open_store
-from palate.store.sql import SqlStore
+from palate.store.models import SqlModels
+from palate.store.sql import ConnectionPool, SqlStore
 from palate.store.sqlite import SqliteDatabase
 from palate.testing.factories import make_feature_map, record, walk
 from palate.testing.models import like, make_record, make_run, publish
@@ -38,6 +39,12 @@ class FullDatabase(SqliteDatabase):
         return raw
 
 
+def over(database: SqliteDatabase) -> SqlStore:
+    """Return a store over a database whose tables are there."""
+    pool = ConnectionPool(database)
+    return SqlStore(pool, SqlModels(pool))
+
+
 @contextmanager
 def no_file_may_grow_beyond(size: int) -> Iterator[None]:
     """Let the operating system refuse every write behind a file's first `size` bytes."""
@@ -51,7 +58,7 @@ def no_file_may_grow_beyond(size: int) -> Iterator[None]:
 
 def test_a_full_disk_is_unavailable_and_says_what_to_do(path: Path) -> None:
     """Feedback is refused as a whole, reading goes on, and nothing is half-written."""
-    with closing(SqlStore(FullDatabase(path))) as store:
+    with closing(over(FullDatabase(path))) as store:
         with pytest.raises(StoreUnavailable, match=r"palate\.db .* free space"), store.transaction() as transaction:
             walk(transaction, "ana", 500)
         assert_replay_equals_stored(store, "ana")
@@ -193,7 +200,7 @@ def test_a_full_disk_keeps_the_old_model(path: Path) -> None:
         assert "" == publish(store, "1", labels_revision=31)
     made = make_record("2", labels_revision=31)
     artifact = bytes(1_000_000)
-    with closing(SqlStore(FullDatabase(path))) as store:
+    with closing(over(FullDatabase(path))) as store:
         with pytest.raises(StoreUnavailable, match="free space"):
             store.models.publish(made, artifact, make_run(store, made))
         assert "1" == store.models.serving_versions("ana")["metal"].version
@@ -218,7 +225,7 @@ def test_an_idle_store_keeps_no_more_connections_than_it_needed_at_once(path: Pa
             opened.append(super().open())
             return opened[-1]
 
-    with closing(SqlStore(CountingDatabase(path))) as store:
+    with closing(over(CountingDatabase(path))) as store:
         for _ in range(5):
             store.header("ana")
             assert_writable(store)

@@ -147,7 +147,7 @@ def test_feedback_that_arrives_during_the_replay_is_kept(database: Path) -> None
                 evidence = RecordedTrack((0.5,) * 9, ("late",))
                 event = Event(41, EventKind.LIKE, "late", "metal", evidence)
                 with store.transaction() as transaction:
-                    tastes = transaction.standing("ana", taste_id="metal").tastes
+                    tastes = transaction.current("ana", taste_id="metal").tastes
                     transaction.append("ana", event, apply(event, None, tastes, make_feature_map()), "map")
             return super().normalize(features)
 

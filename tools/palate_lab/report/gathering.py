@@ -9,7 +9,7 @@ from palate.client import Client
 from palate.domain import Profile, apply_events
 from palate.errors import NotFound
 from palate.plugins.registry import Registered
-from palate.store.model_contract import ModelState
+from palate.store.contract import ModelState
 from palate.v1 import profile_pb2, recommendation_pb2
 from palate_tools.training.labels import Labels, read_profile
 from palate_tools.training.report import Outcome

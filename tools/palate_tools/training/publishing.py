@@ -12,8 +12,7 @@ import structlog
 from palate.errors import StoreUnavailable
 from palate.models.artifact import Metadata
 from palate.plugins.learner import FittedModel
-from palate.store.contract import Header
-from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
+from palate.store.contract import Header, Metric, ModelRecord, ModelState, TrainingRun
 
 from palate_tools.training.crossval import Judged
 from palate_tools.training.examination import Candidate, TrainingFailed

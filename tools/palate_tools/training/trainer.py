@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from palate.errors import NotFound, StoreUnavailable
-from palate.store.model_contract import ModelStore
+from palate.store.contract import ModelStore
 from palate.suggestion import suggestion
 from palate_strategies.learners.threads import single_threaded
 

@@ -11,12 +11,12 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from palate.errors import ConfigError, StoreUnavailable
-from palate.store.connections import Database
+from palate.store.database import Database
 
 __all__ = ["upgrade"]
 
 _ONE_AT_A_TIME: Final = threading.Lock()
-"""Alembic keeps the migration that is running in a global, so that the threads of a process must take turns."""
+"""Alembic holds the running migration in a global variable, so that one thread of a process may migrate at a time."""
 
 
 def upgrade(database: Database, *, create: bool = True) -> None:

@@ -16,8 +16,7 @@ from palate.errors import NotFound
 from palate.models.artifact import Metadata
 from palate.models.session import ServedModel
 from palate.plugins.learner import Dataset, FittedModel, Learner
-from palate.store.contract import Store
-from palate.store.model_contract import ModelState
+from palate.store.contract import ModelState, Store
 from palate_strategies.learners.logistic import Logistic, LogisticConfig, LogisticModel
 from palate_tools.training import publishing
 from palate_tools.training.report import Outcome, TasteReport

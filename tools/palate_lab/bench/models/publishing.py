@@ -19,8 +19,7 @@ from typing import Final
 from palate.catalog.snapshot import Catalog
 from palate.models.artifact import Metadata
 from palate.store import open_store
-from palate.store.contract import Store
-from palate.store.model_contract import Metric, ModelRecord, ModelState, TrainingRun
+from palate.store.contract import Metric, ModelRecord, ModelState, Store, TrainingRun
 from palate_strategies.learners.onnx_graphs import with_metadata
 from palate_tools.training.versions import new_run_id, new_version
 

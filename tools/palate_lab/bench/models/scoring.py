@@ -15,7 +15,7 @@ from palate.catalog.snapshot import Catalog
 from palate.models.artifact import INPUT, OUTPUT
 from palate.models.serving import ServedModels
 from palate.store import open_store
-from palate.store.model_contract import ServingVersion
+from palate.store.contract import ServingVersion
 
 from palate_lab.bench.models.population import Graph, populate, read_graphs, store_config, write_graphs
 from palate_lab.bench.models.publishing import publish, targets
