@@ -3,13 +3,14 @@
     PalateError
     ├── InvalidField         correct the request
     ├── NotFound             name something that exists
-    ├── StrategyFailed       ask without naming the strategy, or mend it
+    ├── StrategyFailed       ask without naming the strategy, or fix it
+    ├── StrategyDeclined     ask without naming the strategy, or once more is known of the listener
     ├── Overloaded           try again later
     ├── ShuttingDown         try again, on another server where there is one
     ├── StoreUnavailable     try again later
     ├── Unauthenticated      send credentials
     ├── PermissionDenied     ask for the role
-    ├── ConfigError          mend the configuration file or the environment
+    ├── ConfigError          correct the configuration file or the environment
     └── CatalogError         build or name another catalog
 
 `palate.rpc.errors` holds the one table that turns them into gRPC statuses. Errors of the libraries
@@ -26,6 +27,7 @@ __all__ = [
     "PermissionDenied",
     "ShuttingDown",
     "StoreUnavailable",
+    "StrategyDeclined",
     "StrategyFailed",
     "Unauthenticated",
 ]
@@ -66,7 +68,7 @@ class NotFound(PalateError):
 
 
 class StrategyFailed(PalateError):
-    """A strategy that the caller named, or the whole stages, broke, ran out of time or declined.
+    """A strategy that the caller named, or every stage down to the lowest, failed or ran out of time.
 
     Args:
         strategy: The strategy's name.
@@ -81,12 +83,28 @@ class StrategyFailed(PalateError):
         self.why = why
 
 
+class StrategyDeclined(PalateError):
+    """A strategy that the caller named has nothing to say of the listener, such as one that needs a model.
+
+    Args:
+        strategy: The strategy's name.
+        version: The version of the distribution that brings it.
+        why: What it lacks.
+    """
+
+    def __init__(self, strategy: str, version: str, why: str) -> None:
+        super().__init__(f"strategy {strategy!r} ({version}) declined: {why}")
+        self.strategy = strategy
+        self.version = version
+        self.why = why
+
+
 class Overloaded(PalateError):
-    """The server, or the strategy, has as many calls in hand as it takes; nothing was done for this one."""
+    """The server, or the strategy, has as many calls in flight as it takes; nothing was done for this one."""
 
 
 class ShuttingDown(PalateError):
-    """The server ends what it has in hand and takes nothing new; nothing was done for this call."""
+    """The server finishes the calls in flight and takes no new ones; nothing was done for this call."""
 
 
 class StoreUnavailable(PalateError):

@@ -25,8 +25,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.domain.confidence import DISLIKE_WEIGHT, PRIOR_STRENGTH
-from palate.domain.profile import Tally, Taste
+from palate.domain.profile import DISLIKE_WEIGHT, PRIOR_STRENGTH, Tally, Taste
 from palate.domain.track import FEATURES
 from palate.plugins.slate import widening
 from palate.plugins.strategy import CatalogIndex, Choice, Context, Reason, ReasonKind, Rows

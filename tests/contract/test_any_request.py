@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from palate.rpc.services import SERVICES
+from palate.service_names import SERVICES
 from palate.v1 import (
     catalog_pb2,
     feedback_pb2,

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from palate.rpc.services import SERVICES
+from palate.service_names import SERVICES
 
 
 def test_reflection_names_every_service_and_describes_its_messages(channel: grpc.Channel) -> None:

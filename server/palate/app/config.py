@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from palate.errors import ConfigError
+from palate.plugins.strategy import Stage
 from palate.suggestion import nearest, suggestion
 
 __all__ = [
@@ -221,6 +222,11 @@ class Config(_Table):
     def catalog_path(self) -> Path:
         """The catalog file."""
         return self.catalog.path or self.data_dir / "catalog.arrow"
+
+    @property
+    def strategy_stages(self) -> dict[str, Stage]:
+        """The thresholds that ``[stages]`` gives, by strategy."""
+        return {name: Stage(stage.min_confidence, stage.min_interactions) for name, stage in self.stages.items()}
 
     @property
     def store_url(self) -> str:

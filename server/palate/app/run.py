@@ -21,7 +21,7 @@ from palate.app.logs import set_up_logs
 from palate.app.scraping import WorkerMetrics, answering_scrapes, answering_scrapes_of_workers
 from palate.app.server import Server
 from palate.errors import ConfigError, PalateError
-from palate.observer import Observer
+from palate.metrics import Metrics
 
 __all__ = ["run"]
 
@@ -41,19 +41,19 @@ def run(config: Config) -> None:
     with _reserved_port(config) as port:
         fixed = config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
         if config.server.workers == 1:
-            with answering_scrapes(config.server) as observer:
-                asyncio.run(_serve(fixed, observer))
+            with answering_scrapes(config.server) as metrics:
+                asyncio.run(_serve(fixed, metrics))
         else:
-            with answering_scrapes_of_workers(config.server) as metrics:
-                _supervise(fixed, metrics)
+            with answering_scrapes_of_workers(config.server) as workers:
+                _supervise(fixed, workers)
 
 
-async def _serve(config: Config, observer: Observer, ready: Connection | None = None) -> None:
+async def _serve(config: Config, metrics: Metrics, ready: Connection | None = None) -> None:
     """Serve in this process; with `ready` as one worker of several, which tells its parent that it serves."""
     stop = asyncio.Event()
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Server(config, reuse_port=True, observer=observer) as server:
+    async with Server(config, reuse_port=True, metrics=metrics) as server:
         if ready is not None:
             _stop_with_parent(stop)
             ready.send(None)
@@ -170,7 +170,7 @@ def _wait_until_it_serves(worker: BaseProcess, ready: Connection, stop: Connecti
 def _work(config: Config, metrics: WorkerMetrics, place: int, ready: Connection) -> None:
     set_up_logs(config.log)
     try:
-        asyncio.run(_serve(config, metrics.observer(place), ready))
+        asyncio.run(_serve(config, metrics.metrics(place), ready))
     except PalateError as error:
         ready.send(str(error))
         sys.exit(1)

@@ -13,9 +13,8 @@ from prometheus_client import CollectorRegistry, start_http_server, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from palate.app.config import ServerConfig
-from palate.app.metrics import Metrics
 from palate.errors import ConfigError
-from palate.observer import UNOBSERVED, Observer
+from palate.metrics import Metrics
 
 __all__ = ["WorkerMetrics", "answering_scrapes", "answering_scrapes_of_workers"]
 
@@ -36,30 +35,30 @@ class WorkerMetrics:
 
     path: str | None
 
-    def observer(self, place: int) -> Observer:
-        """Return what a worker, which is this process, tells its doings to. At most once in a process."""
+    def metrics(self, place: int) -> Metrics:
+        """Return what a worker, which is this process, counts on. At most once in a process."""
         if self.path is None:
-            return UNOBSERVED
+            return Metrics()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = self.path
         library: Any = values
         library.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]  # the library leaves its types out
-        return Metrics(CollectorRegistry())
+        return Metrics()
 
     def bury(self, place: int) -> None:
-        """Forget what a dead worker had in hand."""
+        """Forget the calls that a dead worker had in flight."""
         if self.path is not None:
             mark_process_dead(place, self.path)  # type: ignore[no-untyped-call]  # the library leaves its types out
 
 
 @contextmanager
-def answering_scrapes(server: ServerConfig) -> Iterator[Observer]:
-    """Answer scrapes while the block runs, and yield what this process tells its doings to.
+def answering_scrapes(server: ServerConfig) -> Iterator[Metrics]:
+    """Answer scrapes while the block runs, and yield what this process counts on.
 
     Raises:
         ConfigError: When the port cannot be listened on.
     """
     if server.metrics_port == 0:
-        yield UNOBSERVED
+        yield Metrics()
         return
     registry = CollectorRegistry()
     with _listening(server, registry):

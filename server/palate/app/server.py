@@ -1,8 +1,6 @@
 """Assembles the server from its parts."""
 
-import contextlib
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from typing import Final, Self
 
 import grpc
@@ -10,27 +8,28 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from palate import __version__
 from palate.app.config import Config
 from palate.catalog.snapshot import Catalog
 from palate.errors import ConfigError
-from palate.models.serving import ServedModels
-from palate.observer import UNOBSERVED, Observer
+from palate.metrics import Metrics
+from palate.models.cache import ModelCache
 from palate.plugins.registry import Registry
-from palate.plugins.strategy import Stage
 from palate.rpc.catalog import CatalogServicer
 from palate.rpc.feedback import FeedbackServicer
-from palate.rpc.interceptor import CallInterceptor
+from palate.rpc.interceptor import CallInterceptor, Token
 from palate.rpc.model import ModelServicer
 from palate.rpc.profile import ProfileServicer
 from palate.rpc.recommendation import RecommendationServicer
-from palate.rpc.services import SERVICES
 from palate.rpc.strategy import StrategyServicer
+from palate.service_names import SERVICES
 from palate.serving.feedback import FeedbackService
-from palate.serving.listeners import Listeners
+from palate.serving.fields import PageTokens
 from palate.serving.models import ModelService
-from palate.serving.paging import PageTokens
-from palate.serving.profiles import ProfileService
-from palate.serving.recommend import RecommendationService
+from palate.serving.profile_views import ProfileService
+from palate.serving.profiles import Profiles
+from palate.serving.rank import RankService
+from palate.serving.recommend import RecommendService
 from palate.serving.router import Router
 from palate.store import open_store
 from palate.v1 import (
@@ -44,8 +43,6 @@ from palate.v1 import (
 
 __all__ = ["Server"]
 
-_THREADS: Final = 8
-_THREADS_PER_STRATEGY: Final = 4
 _FAREWELL_SECONDS: Final = 0.5
 """What the last answers get to be sent after draining; whoever watches the health would never be done by themselves."""
 _log = structlog.get_logger(__name__)
@@ -59,7 +56,7 @@ class Server:
     Args:
         config: The configuration; `server.port` 0 takes a free port.
         reuse_port: Whether other processes listen on the same port.
-        observer: Is told of everything that metrics are made of.
+        metrics: What it counts on.
 
     Attributes:
         port: The port that it listens on, once entered.
@@ -69,11 +66,12 @@ class Server:
         PalateError: When it cannot serve, with a sentence that says what to do.
     """
 
-    def __init__(self, config: Config, *, reuse_port: bool = False, observer: Observer = UNOBSERVED) -> None:
+    def __init__(self, config: Config, *, reuse_port: bool = False, metrics: Metrics | None = None) -> None:
         self._config = config
-        self._observer = observer
+        self._metrics = metrics or Metrics()
         self.port = config.server.port
-        self._calls = CallInterceptor(config.server.max_concurrent_calls, config.auth.tokens, observer)
+        tokens = [Token(token.name, token.sha256, token.role) for token in config.auth.tokens]
+        self._calls = CallInterceptor(config.server.max_concurrent_calls, tokens, self._metrics)
         self.grpc_server = grpc.aio.server(
             interceptors=[self._calls],
             options=[("grpc.so_reuseport", int(reuse_port))],
@@ -103,50 +101,34 @@ class Server:
         return self._router.abandoned
 
     def _assemble(self, stack: AsyncExitStack) -> None:
-        config, server, observer = self._config, self.grpc_server, self._observer
+        config, metrics, server = self._config, self._metrics, self.grpc_server
         catalog = stack.enter_context(Catalog.open(config.catalog_path))
-        store = stack.enter_context(contextlib.closing(open_store(config.store_url)))
-        registry = Registry.load(
-            options=config.strategies.options,
-            stages={name: Stage(**stage.model_dump()) for name, stage in config.stages.items()},
-            allow=config.strategies.allow,
-            required=config.strategies.required,
-        )
-        attempts = ThreadPoolExecutor(_THREADS_PER_STRATEGY * len(registry.listing()), thread_name_prefix="strategy")
-        stack.callback(attempts.shutdown, wait=False, cancel_futures=True)
-        threads = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="call"))
-        self._router = router = Router(
-            registry, attempts, config.strategies.timeout_seconds, _THREADS_PER_STRATEGY, observer
-        )
+        store = stack.enter_context(closing(open_store(config.store_url)))
+        strategies = config.strategies
+        registry = Registry.load(strategies.options, config.strategy_stages, strategies.allow, strategies.required)
+        self._router = router = stack.enter_context(closing(Router(registry, strategies.timeout_seconds, metrics)))
+        fingerprint = catalog.feature_map.fingerprint
         models = stack.enter_context(
-            contextlib.closing(
-                ServedModels(
-                    store.models,
-                    catalog.feature_map.fingerprint,
-                    config.models.session_bytes,
-                    observer,
-                )
-            )
+            closing(ModelCache(store.models, fingerprint, config.models.session_bytes, metrics))
         )
         cache = config.cache
-        listeners = Listeners(store, catalog, cache.max_ratings, models, observer, cache.candidate_bytes)
+        profiles = Profiles(store, catalog, models, cache.max_ratings, cache.candidate_bytes, metrics)
         tokens = PageTokens(store.secret("page tokens"))
-        feedback = stack.enter_context(contextlib.closing(FeedbackService(store, catalog, observer=observer)))
-        profiles = ProfileService(catalog, store, listeners, router)
-        recommendations = RecommendationService(catalog, listeners, router, tokens)
+        feedback = stack.enter_context(closing(FeedbackService(store, catalog, metrics=metrics)))
+        recommend = RecommendService(catalog, profiles, router, tokens, cache.slate_bytes, metrics)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationServicer(recommendations, store, catalog, threads, cache.slate_bytes, observer), server
+            RecommendationServicer(recommend, RankService(catalog, profiles, router, metrics)), server
         )
         feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(feedback), server)
-        profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(profiles, feedback, threads), server)
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog, tokens, threads), server)
-        strategy_pb2_grpc.add_StrategyServiceServicer_to_server(StrategyServicer(registry), server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelServicer(ModelService(store.models, tokens), threads), server
+        profile_pb2_grpc.add_ProfileServiceServicer_to_server(
+            ProfileServicer(ProfileService(catalog, store, profiles, router), feedback), server
         )
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog, tokens), server)
+        strategy_pb2_grpc.add_StrategyServiceServicer_to_server(StrategyServicer(registry), server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(ModelService(store.models, tokens)), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        observer.serving(catalog.version)
+        metrics.build_info.labels(__version__, catalog.version).set(1)
         _log.info("assembled", catalog=catalog.version, tracks=len(catalog), strategies=registry.names())
 
     def _listen(self) -> None:

@@ -157,12 +157,8 @@ class GenreLists:
     def __init__(self, names: Sequence[str], offsets: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
         self.names = names
         self._number = {name: number for number, name in enumerate(names)}
-        self._offsets = offsets
-        self._numbers = numbers
-
-    def of(self, row: int) -> tuple[str, ...]:
-        """Return the genres of one track."""
-        return tuple(self.names[number] for number in self._numbers[self._offsets[row] : self._offsets[row + 1]])
+        self.offsets = offsets
+        self.numbers = numbers
 
     def weights(self, distribution: Mapping[str, float]) -> NDArray[np.float32]:
         """Return a distribution over genres as float32 ``(genres,)``, without unknown genres."""
@@ -175,11 +171,11 @@ class GenreLists:
 
     def affinity(self, rows: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean weight of each track's genres, float32 ``(n,)``; 0 for tracks without genres."""
-        starts = self._offsets[rows]
-        lengths = self._offsets[rows + np.int32(1)] - starts
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + np.int32(1)] - starts
         owner = np.repeat(np.arange(len(rows)), lengths)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        summed = np.bincount(owner, weights[self._numbers[starts[owner] + within]], minlength=len(rows))
+        summed = np.bincount(owner, weights[self.numbers[starts[owner] + within]], minlength=len(rows))
         means: NDArray[np.float32] = (summed / np.maximum(lengths, 1)).astype(np.float32)
         return means
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -137,9 +138,13 @@ class Catalog:
 
     def row(self, track_id: str) -> int | None:
         """Return the row of a track, or None when the catalog does not have it."""
-        for row in self._ids.candidates(track_id):
-            if self.track_id(int(row)) == track_id:
-                return int(row)
+        wanted = np.uint32(crc32(track_id.encode()))
+        place = int(np.searchsorted(self._ids.hashes, wanted))
+        while place < len(self) and self._ids.hashes[place] == wanted:
+            row = int(self._ids.rows[place])
+            if self.track_id(row) == track_id:
+                return row
+            place += 1
         return None
 
     def rows(self, track_ids: Sequence[str]) -> NDArray[np.int32]:
@@ -173,7 +178,8 @@ class Catalog:
 
     def genre_names(self, row: int) -> tuple[str, ...]:
         """Return the genres of a track."""
-        return self._genres.of(row)
+        numbers = self._genres.numbers[self._genres.offsets[row] : self._genres.offsets[row + 1]]
+        return tuple(self.genres[number] for number in numbers)
 
     def track(self, row: int) -> Track:
         """Return all that is known of a track."""

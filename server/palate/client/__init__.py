@@ -23,7 +23,7 @@ from palate.client.errors import (
 )
 from palate.client.paging import pages
 from palate.client.retries import SERVICE_CONFIG
-from palate.rpc.services import SERVICES
+from palate.service_names import SERVICES
 
 __all__ = [
     "SERVICES",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from palate.rpc.services import SERVICES
+from palate.service_names import SERVICES
 
 __all__ = ["SERVICE_CONFIG"]
 

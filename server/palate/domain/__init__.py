@@ -1,8 +1,21 @@
-"""Tastes and profiles: values, and the pure fold that makes them from feedback."""
+"""Tastes and profiles: values, and the pure function that makes them from feedback."""
 
 from palate.domain.apply import Change, apply, apply_events, replay
-from palate.domain.confidence import combined_confidence, confidence, dislike_pull
-from palate.domain.profile import Event, EventKind, Profile, Rating, RecordedTrack, Tally, Taste, TasteState, Verdict
+from palate.domain.profile import (
+    Event,
+    EventKind,
+    Profile,
+    Rating,
+    RecordedTrack,
+    Tally,
+    Taste,
+    TasteState,
+    Verdict,
+    combined_confidence,
+    confidence,
+    dislike_pull,
+    read_only,
+)
 
 __all__ = [
     "Change",
@@ -20,5 +33,6 @@ __all__ = [
     "combined_confidence",
     "confidence",
     "dislike_pull",
+    "read_only",
     "replay",
 ]

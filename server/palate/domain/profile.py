@@ -1,25 +1,91 @@
-"""The values that a profile is made of. They know nothing of storage, transport or the catalog file."""
+"""The values that a profile is made of. They know nothing of storage, transport or the catalog file.
+
+All of them are frozen: mappings are read-only views, so that nobody who is handed a profile can change it.
+
+A taste's confidence is a smoothed share: ``likes / (likes + DISLIKE_WEIGHT * dislikes + PRIOR_STRENGTH)``.
+It is the posterior mean of a Beta-Bernoulli model whose prior has seen nothing but `PRIOR_STRENGTH` failures,
+with dislikes counted in part. It rises with every like, falls with every dislike, and stays in [0, 1).
+
+A profile's confidence is the chance that at least one taste is right, were they independent:
+``1 - product(1 - confidence of each taste)``. It is monotone in the same counts, and opening a new taste
+never lowers it.
+
+Source:
+    Additive smoothing with a Beta prior: Gelman et al., *Bayesian Data Analysis*, section 2.4. The
+    combination is the noisy-or of Pearl, *Probabilistic Reasoning in Intelligent Systems*, section 4.3.2.
+"""
 
 import enum
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.domain.confidence import DISLIKE_WEIGHT, combined_confidence, confidence, dislike_pull
 from palate.domain.features import FIXED_POINT, Position
 from palate.domain.track import FEATURES
 
-__all__ = ["Event", "EventKind", "Profile", "Rating", "RecordedTrack", "Tally", "Taste", "TasteState", "Verdict"]
+__all__ = [
+    "ACTIVE_CONFIDENCE",
+    "DISLIKE_WEIGHT",
+    "PRIOR_STRENGTH",
+    "Event",
+    "EventKind",
+    "Profile",
+    "Rating",
+    "RecordedTrack",
+    "Stage",
+    "Tally",
+    "Taste",
+    "TasteState",
+    "Verdict",
+    "combined_confidence",
+    "confidence",
+    "dislike_pull",
+    "read_only",
+]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+PRIOR_STRENGTH: Final = 4.0
+"""RecordedTrack, in tracks, that it takes to outweigh the doubt about a new taste."""
+
+DISLIKE_WEIGHT: Final = 0.5
+"""What a dislike counts for against a like; also the most that the disliked mean moves a centroid."""
+
+_LARGEST: Final = math.nextafter(1.0, 0.0)
+"""The largest number below 1, where many likes would round to 1."""
 
 ACTIVE_CONFIDENCE: Final = 0.3
 """Confidence from which a taste gets its own slots; two likes without a dislike reach it."""
 
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 """Writes equal values as equal text."""
+
+
+def confidence(likes: int, dislikes: int) -> float:
+    """Return the confidence of a taste with so many likes and dislikes, in [0, 1)."""
+    return min(likes / (likes + DISLIKE_WEIGHT * dislikes + PRIOR_STRENGTH), _LARGEST)
+
+
+def combined_confidence(confidences: Iterable[float]) -> float:
+    """Return the confidence of a profile from that of its tastes, in [0, 1)."""
+    return min(1.0 - math.prod(1.0 - value for value in confidences), _LARGEST)
+
+
+def dislike_pull(dislikes: int) -> float:
+    """Return the weight of the disliked mean against the liked mean, in [0, DISLIKE_WEIGHT)."""
+    return DISLIKE_WEIGHT * dislikes / (dislikes + PRIOR_STRENGTH)
+
+
+def read_only(mapping: Mapping[K, V]) -> Mapping[K, V]:
+    """Return a read-only view of a mapping that its maker does not change any more."""
+    return mapping if isinstance(mapping, MappingProxyType) else MappingProxyType(mapping)
 
 
 class Verdict(enum.IntEnum):
@@ -86,7 +152,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """The standing verdict on one track.
+    """The current like or dislike of one track.
 
     Attributes:
         track_id: The track.
@@ -110,12 +176,16 @@ class Tally:
     Attributes:
         count: How many tracks.
         total: Sum of their normal scores, nine whole multiples of 2**-16.
-        genres: How many of them have each genre.
+        genres: How many of them have each genre; a read-only view.
     """
 
     count: int = 0
     total: tuple[int, ...] = (0,) * len(FEATURES)
     genres: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the mapping read-only."""
+        object.__setattr__(self, "genres", read_only(self.genres))
 
     @property
     def mean(self) -> NDArray[np.float32]:
@@ -132,7 +202,7 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Return the tally as what JSON has."""
-        return {"count": self.count, "total": self.total, "genres": self.genres}
+        return {"count": self.count, "total": self.total, "genres": dict(self.genres)}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
@@ -149,8 +219,8 @@ class Taste:
         opened: The profile's revision at which it was opened; ratings before it belong to a deleted
             predecessor and do not count.
         revision: The profile's revision at which it last changed.
-        liked: The standing likes.
-        disliked: The standing dislikes.
+        liked: What its liked tracks add up to.
+        disliked: What its disliked tracks add up to.
     """
 
     taste_id: str
@@ -161,12 +231,12 @@ class Taste:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no verdict stands, neither a like nor a dislike."""
+        """Whether it has no rating, neither a like nor a dislike."""
         return self.liked.count == 0 and self.disliked.count == 0
 
     @property
     def confidence(self) -> float:
-        """How sure palate is of the taste, in [0, 1). See `palate.domain.confidence`."""
+        """How sure palate is of the taste, in [0, 1)."""
         return confidence(self.liked.count, self.disliked.count)
 
     @property
@@ -235,8 +305,8 @@ class Profile:
     Attributes:
         user_id: The listener.
         revision: Grows by one with every event; 0 for a listener without any.
-        tastes: By taste_id.
-        ratings: Standing verdicts by track_id.
+        tastes: By taste_id; a read-only view.
+        ratings: By track_id; a read-only view.
     """
 
     user_id: str
@@ -244,9 +314,14 @@ class Profile:
     tastes: Mapping[str, Taste] = field(default_factory=dict)
     ratings: Mapping[str, Rating] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Make the mappings read-only."""
+        object.__setattr__(self, "tastes", read_only(self.tastes))
+        object.__setattr__(self, "ratings", read_only(self.ratings))
+
     @property
     def interaction_count(self) -> int:
-        """How many tracks have a standing verdict."""
+        """How many tracks are rated."""
         return len(self.ratings)
 
     @property
@@ -254,7 +329,35 @@ class Profile:
         """How sure palate is of all tastes taken together, in [0, 1)."""
         return combined_confidence(taste.confidence for taste in self.tastes.values())
 
+    def counts(self, rating: Rating) -> bool:
+        """Return whether a rating counts for a taste that the profile has."""
+        taste = self.tastes.get(rating.taste_id)
+        return taste is not None and taste.holds(rating)
+
     def tastes_in(self, *states: TasteState) -> tuple[Taste, ...]:
         """Return the tastes in any of the given states, most confident first, then by taste_id."""
         chosen = (taste for taste in self.tastes.values() if taste.state in states)
         return tuple(sorted(chosen, key=lambda taste: (-taste.confidence, taste.taste_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """From where on a strategy applies: a profile must reach both figures and, where learners are named, have a model.
+
+    Attributes:
+        min_confidence: The profile's confidence, in [0, 1).
+        min_interactions: The profile's number of rated tracks.
+        learners: A model of one of these learners must serve the listener; empty where no model is needed.
+    """
+
+    min_confidence: float
+    min_interactions: int
+    learners: frozenset[str] = frozenset()
+
+    def admits(self, profile: Profile) -> bool:
+        """Return whether a profile has come this far."""
+        return profile.confidence >= self.min_confidence and profile.interaction_count >= self.min_interactions
+
+    def has_model(self, learners: Iterable[str]) -> bool:
+        """Return whether a listener with models of these learners has one that the strategy needs, if it needs any."""
+        return not self.learners or not self.learners.isdisjoint(learners)

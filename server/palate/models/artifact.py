@@ -93,8 +93,11 @@ class Metadata:
 
     @staticmethod
     def from_json(text: str) -> "Metadata":
-        """Read what `to_json` wrote. ValueError when it is something else."""
-        return _METADATA.validate_json(text, strict=True)
+        """Read what `to_json` wrote, or a version before that said "recipe" for learner. ValueError otherwise."""
+        values = json.loads(text)
+        if isinstance(values, dict) and "recipe" in values:
+            values["learner"] = values.pop("recipe")
+        return _METADATA.validate_json(json.dumps(values), strict=True)
 
 
 _METADATA: Final = TypeAdapter(Metadata)

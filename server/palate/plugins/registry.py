@@ -33,6 +33,9 @@ __all__ = ["GROUP", "Registered", "Registry", "StrategyState", "installed"]
 GROUP: Final = "palate.strategies"
 """The entry-point group."""
 
+BUILTIN: Final = "palate"
+"""The distribution whose strategies are trusted to be quick and to keep their contract; others are isolated."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -56,7 +59,8 @@ class Registered:
         reason: Why it is not loaded; empty when it is.
         strategy: The strategy; None unless it is loaded.
         stage: From where it applies; None when it answers only by name or is not loaded.
-        stage_number: Its place on the stages, from 1 for the lowest; 0 when it stands on none.
+        stage_number: Its place among the stages, from 1 for the lowest; 0 when it has none.
+        builtin: Whether it comes with palate itself and is called directly; others are isolated.
     """
 
     name: str
@@ -67,12 +71,7 @@ class Registered:
     strategy: Strategy | None = None
     stage: Stage | None = None
     stage_number: int = 0
-
-    @property
-    def needs_models(self) -> bool:
-        """Whether it declines for every listener whom no model serves."""
-        stage = getattr(self.strategy, "stage", None)
-        return stage is not None and bool(stage.learners)
+    builtin: bool = False
 
     @property
     def identity(self) -> dict[str, str]:
@@ -87,7 +86,7 @@ class Registry:
     """All installed strategies by name, and the stages that the loaded ones form.
 
     Args:
-        strategies: At most one of each name. Their stages positions are worked out anew.
+        strategies: At most one of each name. Their stage numbers are worked out anew.
 
     Attributes:
         stages: The loaded strategies that have a stage, lowest first.
@@ -100,7 +99,7 @@ class Registry:
     def __init__(self, strategies: Iterable[Registered]) -> None:
         by_name = sorted(strategies, key=lambda registered: registered.name)
         staged = [(each.stage, each) for each in by_name if each.strategy is not None and each.stage is not None]
-        staged.sort(key=lambda stage: (stage[0].min_confidence, stage[0].min_interactions))
+        staged.sort(key=lambda each: _thresholds(each[0]))
         _refuse_equal_stages(staged)
         self.stages: Final = tuple(replace(each, stage_number=n) for n, (_, each) in enumerate(staged, start=1))
         if not staged or staged[0][0] != Stage(0.0, 0):
@@ -124,7 +123,7 @@ class Registry:
 
         Args:
             options: For each strategy the operator's table; the others get their defaults.
-            stages: Stages that replace the strategies' own.
+            stages: Thresholds that replace those of the strategies' own stages.
             allow: Names that may be loaded, with shell-style wildcards.
             required: Names without which the server must not start.
             entry_points: What is installed; found by `installed` when None.
@@ -132,7 +131,7 @@ class Registry:
         Raises:
             ConfigError: For a mistake of the operator: two distributions that bring the same name, names that
                 nothing installed has, options that a strategy refuses, a required strategy that is not
-                loaded, or a stages that cannot stand.
+                loaded, or stages of which none is the lowest.
         """
         found = sorted(installed() if entry_points is None else entry_points, key=lambda each: each.name)
         refuse_duplicates(found, STRATEGY)
@@ -176,7 +175,8 @@ def _register(
     allow: Sequence[str],
 ) -> Registered:
     name = entry_point.name
-    blank = Registered(name, *origin(entry_point), StrategyState.FAILED)
+    distribution, version = origin(entry_point)
+    blank = Registered(name, distribution, version, StrategyState.FAILED, builtin=distribution == BUILTIN)
     if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
         return replace(blank, state=StrategyState.NOT_ALLOWED, reason="strategies.allow leaves it out")
     try:
@@ -184,15 +184,24 @@ def _register(
     except UnusablePlugin as error:
         _log.error("strategy failed to load", **blank.identity, reason=str(error), exc_info=error.__cause__)
         return replace(blank, reason=str(error))
-    stage = own = type(strategy).stage
-    if name in stages:  # the operator says from where on, the strategy which learners' models it uses
-        stage = replace(stages[name], learners=own.learners if own is not None else frozenset())
+    stage = _stage(type(strategy).stage, stages.get(name))
     return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=stage)
+
+
+def _stage(own: Stage | None, given: Stage | None) -> Stage | None:
+    """Return a strategy's stage with the thresholds that the operator gives; it needs the same models."""
+    if given is None or own is None:
+        return given or own
+    return replace(given, learners=own.learners)
+
+
+def _thresholds(stage: Stage) -> tuple[float, int]:
+    return stage.min_confidence, stage.min_interactions
 
 
 def _refuse_equal_stages(stages: Sequence[tuple[Stage, Registered]]) -> None:
     for (stage, lower), (higher_stage, higher) in pairwise(stages):
-        if replace(stage, learners=higher_stage.learners) == higher_stage:
+        if _thresholds(stage) == _thresholds(higher_stage):
             raise ConfigError(
                 f"{lower} and {higher} both apply from confidence {stage.min_confidence} and "
                 f"{stage.min_interactions} interactions; give one of them another stage in [stages.{higher.name}], "

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.domain.profile import Profile, Taste
+from palate.domain.profile import Profile, Stage, Taste
 from palate.domain.track import GenreCluster
 
 __all__ = [
@@ -33,29 +33,6 @@ __all__ = [
 A = TypeVar("A", bound=NDArray[Any])
 Rows: TypeAlias = NDArray[np.int32]
 """Tracks as row numbers of the catalog, int32 ``(n,)``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """From where on a strategy applies: a profile must reach both figures and, where learners are named, have a model.
-
-    Attributes:
-        min_confidence: The profile's confidence, in [0, 1).
-        min_interactions: The profile's number of rated tracks.
-        learners: A model by one of these learners must serve the listener; empty where no model is needed.
-    """
-
-    min_confidence: float
-    min_interactions: int
-    learners: frozenset[str] = frozenset()
-
-    def admits(self, profile: Profile) -> bool:
-        """Return whether a profile has come this far."""
-        return profile.confidence >= self.min_confidence and profile.interaction_count >= self.min_interactions
-
-    def has_model(self, models: Mapping[str, "TasteModel"]) -> bool:
-        """Return whether a listener with these models, by taste_id, has one that the strategy uses, or needs none."""
-        return not self.learners or any(model.learner in self.learners for model in models.values())
 
 
 class ReasonKind(enum.IntEnum):

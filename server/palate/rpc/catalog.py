@@ -1,13 +1,12 @@
 """CatalogService."""
 
-from concurrent.futures import Executor
+import asyncio
 
 from palate.catalog.snapshot import Catalog
 from palate.errors import NotFound
 from palate.rpc.convert import track_message
-from palate.rpc.fields import identifier, optional_identifier, page_size, text
-from palate.rpc.threads import CallContext, in_thread
-from palate.serving.paging import PageTokens
+from palate.rpc.interceptor import CallContext
+from palate.serving.fields import PageTokens, identifier, optional_identifier, page_size, text
 from palate.v1 import catalog_pb2, catalog_pb2_grpc
 
 __all__ = ["CatalogServicer"]
@@ -18,10 +17,9 @@ _MAX_QUERY_BYTES = 256
 class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     """Reads the catalog."""
 
-    def __init__(self, catalog: Catalog, tokens: PageTokens, executor: Executor) -> None:
+    def __init__(self, catalog: Catalog, tokens: PageTokens) -> None:
         self._catalog = catalog
         self._tokens = tokens
-        self._executor = executor
 
     async def GetTrack(
         self,
@@ -49,8 +47,8 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         size = page_size(request.page_size)
         binding = ("search", self._catalog.version, query, cluster_id)
         offset = self._offset(binding, request.page_token)
-        rows, more = await in_thread(
-            self._executor, self._catalog.search, query, size, offset=offset, cluster_id=cluster_id or None
+        rows, more = await asyncio.to_thread(
+            self._catalog.search, query, size, offset=offset, cluster_id=cluster_id or None
         )
         return catalog_pb2.SearchTracksResponse(
             tracks=[track_message(self._catalog.track(row)) for row in rows.tolist()],

@@ -1,27 +1,18 @@
 """From values to messages of the public contract."""
 
-from collections.abc import Sequence
-
-import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from palate.catalog.snapshot import Catalog
 from palate.domain import Event
 from palate.domain.track import FEATURES, Track
 from palate.plugins.registry import Registered
-from palate.plugins.strategy import Choice
-from palate.serving.profiles import ProfileView, TasteView
-from palate.serving.reasons import sentence
-from palate.serving.recommend import Ranking, Recommendation
+from palate.serving.profile_views import ProfileView, TasteView
 from palate.store.contract import ModelRecord, TrainingRun
-from palate.v1 import catalog_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2
+from palate.v1 import catalog_pb2, model_pb2, profile_pb2, strategy_pb2
 
 __all__ = [
     "event_message",
     "model_message",
     "profile_message",
-    "rank_response",
-    "recommend_response",
     "strategy_message",
     "track_message",
     "training_run_message",
@@ -40,55 +31,6 @@ def track_message(track: Track) -> catalog_pb2.Track:
         features=_features_message(track.features),
         excluded=track.excluded,
     )
-
-
-def recommend_response(recommendation: Recommendation, catalog: Catalog) -> recommendation_pb2.RecommendResponse:
-    """Convert a slate."""
-    response = recommendation_pb2.RecommendResponse(
-        recommendation_id=recommendation.recommendation_id,
-        strategy=recommendation.strategy,
-        profile_revision=recommendation.listener.profile.revision,
-        catalog_version=recommendation.catalog_version,
-        next_page_token=recommendation.next_page_token,
-    )
-    rows = np.array([placed.choice.row for placed in recommendation.items], dtype=np.int32)
-    track_ids = catalog.track_ids(rows)
-    levels = catalog.normalized[rows].tolist()
-    for placed, track_id, normal_scores in zip(recommendation.items, track_ids, levels, strict=True):
-        choice = placed.choice
-        item = response.items.add(
-            track_id=track_id,
-            score=choice.score,
-            taste_id=choice.taste_id,
-            exploration=choice.exploration,
-            propensity=choice.propensity,
-            strategy=placed.strategy,
-            model_version=choice.model_version,
-        )
-        _fill_reason(item.reason, choice, normal_scores, catalog)
-    return response
-
-
-def rank_response(ranking: Ranking, catalog: Catalog) -> recommendation_pb2.RankResponse:
-    """Convert a ranking."""
-    versions = ranking.scores.model_versions or [""] * len(ranking.rows)
-    columns = (catalog.track_ids(ranking.rows), ranking.scores.values.tolist(), ranking.scores.taste_ids, versions)
-    response = recommendation_pb2.RankResponse(
-        strategy=ranking.strategy,
-        profile_revision=ranking.profile_revision,
-        catalog_version=catalog.version,
-        missing_track_ids=ranking.missing_track_ids,
-    )
-    for track_id, score, taste_id, version in zip(*columns, strict=True):
-        response.items.add(
-            track_id=track_id,
-            score=score,
-            taste_id=taste_id,
-            propensity=1.0,
-            strategy=ranking.strategy,
-            model_version=version,
-        )
-    return response
 
 
 def profile_message(view: ProfileView) -> profile_pb2.Profile:
@@ -177,32 +119,6 @@ def _timestamp(microseconds: int) -> Timestamp:
     time = Timestamp()
     time.FromMicroseconds(microseconds)
     return time
-
-
-def _fill_reason(
-    message: recommendation_pb2.Reason, choice: Choice, normal_scores: Sequence[float], catalog: Catalog
-) -> None:
-    """Write a reason into the message where it stands; a message of its own would be copied there."""
-    reason = choice.reason
-    liked = reason.nearest_liked
-    message.kind = recommendation_pb2.ReasonKind.ValueType(reason.kind)
-    message.nearest_liked_track_id = "" if liked is None else catalog.track_id(liked)
-    for feature, contribution in reason.features:
-        message.strongest_features.add(feature=feature, contribution=contribution)
-    for name, value in reason.parts.items():
-        message.score_parts.add(name=name, value=value)
-    message.sentence = sentence(
-        reason,
-        taste_name=_taste_name(choice, catalog),
-        nearest=None if liked is None else (catalog.title(liked), catalog.main_artist_name(liked)),
-        levels=dict(zip(FEATURES, normal_scores, strict=True)),
-    )
-
-
-def _taste_name(choice: Choice, catalog: Catalog) -> str:
-    """Return the display name of a choice's taste, or of its track's cluster when it was chosen for none."""
-    cluster = catalog.cluster_number(choice.taste_id) if choice.taste_id else int(catalog.cluster[choice.row])
-    return choice.taste_id if cluster is None else catalog.clusters[cluster].display_name
 
 
 def _taste(view: TasteView) -> profile_pb2.Taste:

@@ -20,6 +20,7 @@ from palate.errors import (
     PermissionDenied,
     ShuttingDown,
     StoreUnavailable,
+    StrategyDeclined,
     StrategyFailed,
     Unauthenticated,
 )
@@ -57,6 +58,10 @@ def _strategy_failed(error: StrategyFailed) -> ErrorInfo:
     return _info("STRATEGY_FAILED", strategy=error.strategy, version=error.version)
 
 
+def _strategy_declined(error: StrategyDeclined) -> ErrorInfo:
+    return _info("STRATEGY_DECLINED", strategy=error.strategy, version=error.version)
+
+
 def _info(reason: str, **metadata: str) -> ErrorInfo:
     return ErrorInfo(reason=reason, domain=_DOMAIN, metadata={key: _cut(value) for key, value in metadata.items()})
 
@@ -70,6 +75,7 @@ TABLE: Final[Mapping[type[PalateError], Row]] = {
     InvalidField: Row(grpc.StatusCode.INVALID_ARGUMENT, _bad_request),
     NotFound: Row(grpc.StatusCode.NOT_FOUND, _not_found),
     StrategyFailed: Row(grpc.StatusCode.INTERNAL, _strategy_failed),
+    StrategyDeclined: Row(grpc.StatusCode.FAILED_PRECONDITION, _strategy_declined),
     Overloaded: Row(grpc.StatusCode.RESOURCE_EXHAUSTED, _retry(0.1)),
     ShuttingDown: Row(grpc.StatusCode.UNAVAILABLE, _retry(0.5)),
     StoreUnavailable: Row(grpc.StatusCode.UNAVAILABLE, _retry(0.5)),

@@ -5,9 +5,9 @@ from concurrent.futures import Future
 
 from palate.domain import EventKind
 from palate.errors import InvalidField
-from palate.rpc.fields import identifier, optional_identifier, repeated
-from palate.rpc.threads import CallContext
+from palate.rpc.interceptor import CallContext
 from palate.serving.feedback import Feedback, FeedbackService, Recorded
+from palate.serving.fields import identifier, optional_identifier, repeated
 from palate.v1 import feedback_pb2, feedback_pb2_grpc
 
 __all__ = ["FeedbackServicer"]

@@ -7,18 +7,18 @@ import asyncio
 import hashlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
-from palate.app.config import TokenConfig
 from palate.errors import (
     InvalidField,
     NotFound,
@@ -29,30 +29,49 @@ from palate.errors import (
     StoreUnavailable,
     Unauthenticated,
 )
-from palate.observer import Observer
+from palate.metrics import Metrics
 from palate.rpc.errors import status_of
-from palate.rpc.threads import CallContext
 
-__all__ = ["CallInterceptor", "add_request_id"]
+__all__ = ["CallContext", "CallInterceptor", "Token", "add_request_id"]
 
 _OWN: Final = "/palate.v1."
 _ADMIN: Final = "/palate.v1.ModelService/"
 _LAST_MOMENT_SECONDS: Final = 0.3
 _OK: Final = grpc.StatusCode.OK.name
+CallContext: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+"""What gRPC knows of a call in flight."""
+
 _log = structlog.get_logger(__name__)
 _current: ContextVar["_Call"] = ContextVar("palate_call")
 
 
-class _Call:
-    """One call in hand, with the request id that its log lines and its error carry.
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token that is accepted.
 
     Attributes:
-        method: Its full name.
+        name: Whom it belongs to, for the log.
+        sha256: Its SHA-256 in lower-case hexadecimal digits.
+        role: ``client``, or ``admin``, who may call ModelService as well.
+    """
+
+    name: str
+    sha256: str
+    role: str
+
+
+class _Call:
+    """One call in flight, with the request id that its log lines and its error carry.
+
+    Attributes:
+        method: Its full name, such as ``/palate.v1.CatalogService/GetTrack``.
+        name: The last part of it.
         code: The status that it ended with; CANCELLED until it has ended otherwise.
     """
 
     def __init__(self, method: str, context: CallContext) -> None:
         self.method = method
+        self.name = method.rpartition("/")[2]
         self.code = "CANCELLED"
         self._context = context
         self._begun = time.perf_counter()
@@ -64,7 +83,7 @@ class _Call:
 
     @property
     def seconds(self) -> float:
-        """How long it has been in hand."""
+        """How long it has been in flight."""
         return time.perf_counter() - self._begun
 
     def metadata(self, key: str) -> str:
@@ -100,16 +119,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of palate's services once.
 
     Args:
-        max_concurrent_calls: How many calls may be in hand; further ones fail before any work.
+        max_concurrent_calls: How many calls may be in flight; further ones fail before any work.
         tokens: Bearer tokens that are accepted; without any, everybody may call everything.
-        observer: Is told of every call.
+        metrics: Counts every call.
     """
 
-    def __init__(self, max_concurrent_calls: int, tokens: tuple[TokenConfig, ...], observer: Observer) -> None:
+    def __init__(self, max_concurrent_calls: int, tokens: Iterable[Token], metrics: Metrics) -> None:
         self._max_concurrent_calls = max_concurrent_calls
-        self._observer = observer
-        self._tokens: Mapping[str, TokenConfig] = {token.sha256: token for token in tokens}
-        self._in_hand = 0
+        self._metrics = metrics
+        self._tokens: Mapping[str, Token] = {token.sha256: token for token in tokens}
+        self._in_flight = 0
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -129,7 +148,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     async def drain(self, seconds: float) -> None:
-        """Refuse new calls, and wait until those in hand are over, at most so many seconds.
+        """Refuse new calls, and wait until those in flight are over, at most so many seconds.
 
         It waits a moment in any case: what clients sent before they could know is refused in words then, where
         the end of the server would only cut it off.
@@ -175,33 +194,34 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def _abort(self, call: _Call, error: Exception) -> NoReturn:
         if isinstance(error, StoreUnavailable):
-            self._observer.store_unavailable()
+            self._metrics.store_unavailable.inc()
         await call.abort(error)
 
     def _end(self, call: _Call) -> None:
         seconds = call.seconds
-        self._observer.call_ended(call.method, call.code, seconds)
+        self._metrics.calls.labels(call.name, call.code).inc()
+        self._metrics.call_seconds.labels(call.name).observe(seconds)
         _log.debug("call", method=call.method, milliseconds=seconds * 1e3)
 
     @contextmanager
     def _admitted(self, call: _Call) -> Iterator[None]:
         if self._draining:
-            self._observer.call_refused("draining")
+            self._metrics.calls_refused.labels("draining").inc()
             raise ShuttingDown("the server is stopping; try again, on another one where there is one")
-        if self._in_hand >= self._max_concurrent_calls:
-            self._observer.call_refused("overloaded")
-            raise Overloaded(f"{self._in_hand} calls are in hand already; try again in a moment")
-        self._in_hand += 1
-        self._observer.calls_in_flight(self._in_hand)
+        if self._in_flight >= self._max_concurrent_calls:
+            self._metrics.calls_refused.labels("overloaded").inc()
+            raise Overloaded(f"{self._in_flight} calls are in flight already; try again in a moment")
+        self._in_flight += 1
+        self._metrics.calls_in_flight.set(self._in_flight)
         self._idle.clear()
         try:
             if self._tokens:
                 self._authorize(call)
             yield
         finally:
-            self._in_hand -= 1
-            self._observer.calls_in_flight(self._in_hand)
-            if self._in_hand == 0:
+            self._in_flight -= 1
+            self._metrics.calls_in_flight.set(self._in_flight)
+            if self._in_flight == 0:
                 self._idle.set()
 
     def _authorize(self, call: _Call) -> None:

@@ -1,10 +1,10 @@
 """ModelService."""
 
-from concurrent.futures import Executor
+import asyncio
 
 from palate.rpc.convert import model_message, training_run_message
-from palate.rpc.fields import identifier, optional_identifier, page_size
-from palate.rpc.threads import CallContext, in_thread
+from palate.rpc.interceptor import CallContext
+from palate.serving.fields import identifier, optional_identifier, page_size
 from palate.serving.models import ModelService
 from palate.v1 import model_pb2, model_pb2_grpc
 
@@ -14,9 +14,8 @@ __all__ = ["ModelServicer"]
 class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     """Looks after the models."""
 
-    def __init__(self, models: ModelService, executor: Executor) -> None:
+    def __init__(self, models: ModelService) -> None:
         self._models = models
-        self._executor = executor
 
     async def ListModels(
         self,
@@ -27,7 +26,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         user_id = optional_identifier("user_id", request.user_id)
         taste_id = optional_identifier("taste_id", request.taste_id)
         size = page_size(request.page_size)
-        page = await in_thread(self._executor, self._models.models, user_id, taste_id, size, request.page_token)
+        page = await asyncio.to_thread(self._models.models, user_id, taste_id, size, request.page_token)
         return model_pb2.ListModelsResponse(
             models=[model_message(record) for record in page.items], next_page_token=page.next_page_token
         )
@@ -39,7 +38,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     ) -> model_pb2.GetModelResponse:
         """Return one model."""
         version = identifier("model_version", request.model_version)
-        record = await in_thread(self._executor, self._models.model, version)
+        record = await asyncio.to_thread(self._models.model, version)
         return model_pb2.GetModelResponse(model=model_message(record))
 
     async def ExportModel(
@@ -49,7 +48,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     ) -> model_pb2.ExportModelResponse:
         """Return the file of a model."""
         version = identifier("model_version", request.model_version)
-        return model_pb2.ExportModelResponse(onnx=await in_thread(self._executor, self._models.onnx, version))
+        return model_pb2.ExportModelResponse(onnx=await asyncio.to_thread(self._models.onnx, version))
 
     async def RollbackModel(
         self,
@@ -60,7 +59,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         user_id = identifier("user_id", request.user_id)
         taste_id = optional_identifier("taste_id", request.taste_id)
         version = optional_identifier("model_version", request.model_version)
-        record = await in_thread(self._executor, self._models.roll_back, user_id, taste_id, version)
+        record = await asyncio.to_thread(self._models.roll_back, user_id, taste_id, version)
         return model_pb2.RollbackModelResponse(model=model_message(record))
 
     async def PinModel(
@@ -70,7 +69,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     ) -> model_pb2.PinModelResponse:
         """Pin or unpin a model."""
         version = identifier("model_version", request.model_version)
-        record = await in_thread(self._executor, self._models.pin, version, pinned=request.pinned)
+        record = await asyncio.to_thread(self._models.pin, version, pinned=request.pinned)
         return model_pb2.PinModelResponse(model=model_message(record))
 
     async def ListTrainingRuns(
@@ -81,7 +80,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         """List runs of the trainer."""
         user_id = optional_identifier("user_id", request.user_id)
         size = page_size(request.page_size)
-        page = await in_thread(self._executor, self._models.runs, user_id, size, request.page_token)
+        page = await asyncio.to_thread(self._models.runs, user_id, size, request.page_token)
         return model_pb2.ListTrainingRunsResponse(
             training_runs=[training_run_message(run) for run in page.items], next_page_token=page.next_page_token
         )

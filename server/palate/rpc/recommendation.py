@@ -1,123 +1,45 @@
 """RecommendationService."""
 
 import hashlib
-from concurrent.futures import Executor
-from typing import Final, NamedTuple
+import time
+from typing import Final
 
-from palate.catalog.snapshot import Catalog
 from palate.errors import InvalidField
-from palate.lru import LruCache
-from palate.observer import Observer
-from palate.rpc.convert import rank_response, recommend_response
-from palate.rpc.fields import identifier, optional_identifier, page_size, repeated
-from palate.rpc.threads import CallContext, Turns, deadline_of, in_thread
-from palate.serving.recommend import Recommendation, RecommendationService, RecommendQuery
-from palate.store.contract import Header, Store
+from palate.rpc.interceptor import CallContext
+from palate.serving.fields import identifier, optional_identifier, page_size, repeated
+from palate.serving.rank import RankQuery, RankService
+from palate.serving.recommend import RecommendQuery, RecommendService
 from palate.v1 import recommendation_pb2, recommendation_pb2_grpc
 
-__all__ = ["ANSWER_BYTES", "RecommendationServicer"]
+__all__ = ["RecommendationServicer"]
 
-ANSWER_BYTES: Final = 400
-"""What a kept answer takes beside its own bytes: its key with the profile's header, and its place."""
-
-_MAX_EXCLUDED = 10_000
-_FEW_EXCLUDED = 100
-_MAX_RANKED = 1_000
-
-
-class _Answer(NamedTuple):
-    """A serialized slate, and the strategy that it is by."""
-
-    data: bytes
-    strategy: str
+_MAX_EXCLUDED: Final = 10_000
+_MAX_RANKED: Final = 1_000
 
 
 class RecommendationServicer(recommendation_pb2_grpc.RecommendationServiceServicer):
-    """Answers Recommend and Rank.
+    """Answers Recommend and Rank; both answers are serialized already, and the interceptor passes bytes on."""
 
-    A slate depends on nothing but the request, the profile's header and the catalog. The answers given last
-    are kept by the first two, so that an unchanged profile costs one read of its header.
-    """
+    def __init__(self, recommend: RecommendService, rank: RankService) -> None:
+        self._recommend = recommend
+        self._rank = rank
 
-    def __init__(
-        self,
-        service: RecommendationService,
-        store: Store,
-        catalog: Catalog,
-        executor: Executor,
-        slate_bytes: int,
-        observer: Observer,
-    ) -> None:
-        self._service = service
-        self._observer = observer
-        self._store = store
-        self._catalog = catalog
-        self._executor = executor
-        self._turns = Turns(bursts=store.local)
-        self._answers: LruCache[tuple[bytes, Header | None], _Answer] = LruCache(
-            slate_bytes, lambda answer: len(answer.data) + ANSWER_BYTES
-        )
-
-    async def Recommend(  # type: ignore[override]  # serialized already; the interceptor passes bytes on
+    async def Recommend(  # type: ignore[override]  # see above
         self, request: recommendation_pb2.RecommendRequest, context: CallContext
     ) -> bytes:
         """Return a slate, serialized."""
-        user_id = identifier("user_id", request.user_id)
-        excluded = len(request.exclude_track_ids)
-        repeated("exclude_track_ids", excluded, _MAX_EXCLUDED)
-        few = excluded <= _FEW_EXCLUDED
-        key = _digest(request) if few else await in_thread(self._executor, _digest, request)
-        header = self._store.header
-        answer = self._answers.get(
-            (key, header(user_id) if self._store.local else await in_thread(self._executor, header, user_id))
-        )
-        if answer is not None:
-            self._observer.slate_answered(answer.strategy, degraded=False, cached=True)
-            return answer.data
-        deadline = deadline_of(context)
-        made = await self._turns.run(self._executor, self._recommend, user_id, request, deadline)
-        answer = _Answer(recommend_response(made, self._catalog).SerializeToString(), made.strategy)
-        if not made.degraded:
-            self._answers.keep((key, made.listener.header), answer)
-        self._observer.slate_answered(made.strategy, degraded=made.degraded, cached=False)
-        return answer.data
+        return await self._recommend.recommend(_recommend_query(request), _deadline(context))
 
-    async def Rank(
+    async def Rank(  # type: ignore[override]  # see above
         self, request: recommendation_pb2.RankRequest, context: CallContext
-    ) -> recommendation_pb2.RankResponse:
-        """Return the caller's tracks in the listener's order."""
-        user_id = identifier("user_id", request.user_id)
-        repeated("track_ids", len(request.track_ids), _MAX_RANKED, smallest=1)
-        seen: set[str] = set()
-        for number, track_id in enumerate(request.track_ids):
-            path = f"track_ids[{number}]"
-            if identifier(path, track_id) in seen:
-                raise InvalidField(path, f"repeats {track_id!r}; name every track once")
-            seen.add(track_id)
-        deadline = deadline_of(context)
-        ranking = await self._turns.run(
-            self._executor,
-            self._service.rank,
-            user_id,
-            list(request.track_ids),
-            strategy=optional_identifier("strategy", request.strategy),
-            allow_missing=request.allow_missing,
-            deadline=deadline,
-        )
-        self._observer.tracks_ranked(ranking.strategy)
-        return rank_response(ranking, self._catalog)
-
-    def _recommend(
-        self, user_id: str, request: recommendation_pb2.RecommendRequest, deadline: float | None
-    ) -> Recommendation:
-        return self._service.recommend(_recommend_query(user_id, request), deadline)
+    ) -> bytes:
+        """Return the caller's tracks in the listener's order, serialized."""
+        return await self._rank.rank(_rank_query(request), _deadline(context))
 
 
-def _digest(request: recommendation_pb2.RecommendRequest) -> bytes:
-    return hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
-
-
-def _recommend_query(user_id: str, request: recommendation_pb2.RecommendRequest) -> RecommendQuery:
+def _recommend_query(request: recommendation_pb2.RecommendRequest) -> RecommendQuery:
+    user_id = identifier("user_id", request.user_id)
+    repeated("exclude_track_ids", len(request.exclude_track_ids), _MAX_EXCLUDED)
     return RecommendQuery(
         user_id=user_id,
         page_size=page_size(request.page_size),
@@ -127,4 +49,28 @@ def _recommend_query(user_id: str, request: recommendation_pb2.RecommendRequest)
             identifier(f"exclude_track_ids[{number}]", track_id)
             for number, track_id in enumerate(request.exclude_track_ids)
         ],
+        digest=hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest(),
     )
+
+
+def _rank_query(request: recommendation_pb2.RankRequest) -> RankQuery:
+    user_id = identifier("user_id", request.user_id)
+    repeated("track_ids", len(request.track_ids), _MAX_RANKED, smallest=1)
+    seen: set[str] = set()
+    for number, track_id in enumerate(request.track_ids):
+        path = f"track_ids[{number}]"
+        if identifier(path, track_id) in seen:
+            raise InvalidField(path, f"repeats {track_id!r}; name every track once")
+        seen.add(track_id)
+    return RankQuery(
+        user_id=user_id,
+        track_ids=list(request.track_ids),
+        strategy=optional_identifier("strategy", request.strategy),
+        allow_missing=request.allow_missing,
+    )
+
+
+def _deadline(context: CallContext) -> float | None:
+    """Return when the caller stops waiting, on the clock of `time.monotonic`, or None."""
+    remaining: float | None = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining

@@ -2,7 +2,7 @@
 
 from palate.plugins.registry import Registry
 from palate.rpc.convert import strategy_message
-from palate.rpc.threads import CallContext
+from palate.rpc.interceptor import CallContext
 from palate.v1 import strategy_pb2, strategy_pb2_grpc
 
 __all__ = ["StrategyServicer"]

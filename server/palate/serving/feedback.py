@@ -1,4 +1,4 @@
-"""Recording feedback: validated, folded, durable, then acknowledged.
+"""RecordFeedback: validated, applied, durable, then acknowledged.
 
 One thread writes. What arrives while it waits for the disk goes into its next transaction, so that many
 callers share one flush.
@@ -7,8 +7,8 @@ callers share one flush.
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -16,23 +16,33 @@ from typing import Final, TypeAlias
 import structlog
 
 from palate.catalog.snapshot import Catalog
-from palate.domain import Event, EventKind, Rating, RecordedTrack, apply
+from palate.domain import Event, EventKind, Profile, Rating, RecordedTrack, Taste, apply
 from palate.errors import InvalidField, NotFound, PalateError, StoreUnavailable
-from palate.observer import UNOBSERVED, Observer
-from palate.serving.refolding import Outdated, Refolding
-from palate.store.contract import Current, Store, Transaction
+from palate.metrics import Metrics
+from palate.serving.profiles import load_profile
+from palate.store.contract import Current, Header, Store, Transaction
 
 __all__ = ["Feedback", "FeedbackService", "Recorded"]
 
 _MAX_JOBS: Final = 256
 _MAX_EVENTS: Final = 1_000
 """What goes into one transaction; a single larger job goes alone. Others wait for the store meanwhile."""
-_VERDICTS: Final = (EventKind.LIKE, EventKind.DISLIKE)
-_Deed: TypeAlias = tuple[EventKind, str, str]
+_RATINGS: Final = (EventKind.LIKE, EventKind.DISLIKE)
+_Meaning: TypeAlias = tuple[EventKind, str, str]
 """What a request_id stands for: the kind of the feedback, its track, and the taste that it deletes."""
-_Outcome: TypeAlias = list["Recorded"] | PalateError | Outdated
-"""What came of a job: its answers, its refusal, or that a profile must be made ready first."""
 _log = structlog.get_logger(__name__)
+
+
+class _Outdated(Exception):
+    """A profile was computed with another feature map and must be replayed before it is written.
+
+    Attributes:
+        user_id: The listener.
+    """
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(user_id)
+        self.user_id = user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +78,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Feedback with the taste that a verdict counts for and what is known of its track; None without one."""
+    """Feedback with the taste that it counts for and, for likes and dislikes, what the catalog says of its track."""
 
     feedback: Feedback
     taste_id: str
     track: RecordedTrack | None = None
+
+
+_Outcome: TypeAlias = list[Recorded] | PalateError | _Outdated
+"""What came of a job: its answers, its refusal, or that a profile must be replayed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,7 @@ class FeedbackService:
         store: Where to write.
         catalog: Says what is known of a track.
         clock: Microseconds since 1970-01-01 UTC.
-        observer: Is told of what is durable.
+        metrics: Counts what is durable.
     """
 
     def __init__(
@@ -99,34 +113,34 @@ class FeedbackService:
         store: Store,
         catalog: Catalog,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
-        observer: Observer = UNOBSERVED,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._clock = clock
-        self._observer = observer
+        self._metrics = metrics or Metrics()
         self._appended: list[str] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._refolding = Refolding(store, catalog.feature_map)
+        self._replayed: dict[str, tuple[Profile, Header]] = {}
         self._thread = threading.Thread(target=self._write, name="feedback-writer", daemon=True)
         self._thread.start()
 
     def record(self, feedback: Sequence[Feedback]) -> Future[list[Recorded]]:
-        """Record some verdicts together or not at all, or one retraction or deletion.
+        """Record some likes and dislikes together or not at all, or one retraction or deletion.
 
         Feedback whose request_id was recorded already is not recorded again: it gets the answer of the first time.
 
         Returns:
             A future with one answer for each, which is done once all of it is durable. It fails with InvalidField
             for a request_id that was used for something else; with NotFound for a track that the catalog lacks, a
-            retraction without a rating and a deletion of a taste that is not there; and with
+            retraction of a track without a rating and a deletion of a taste that is not there; and with
             StoreUnavailable when nothing could be written.
 
         Raises:
             ValueError: For a retraction or deletion among others, which could be refused only after they were written.
         """
-        if len(feedback) > 1 and any(item.kind not in _VERDICTS for item in feedback):
-            raise ValueError("a retraction or deletion is recorded alone; record the verdicts apart from it")
+        if len(feedback) > 1 and any(item.kind not in _RATINGS for item in feedback):
+            raise ValueError("a retraction or deletion is recorded alone; record the others apart from it")
         known = self._known(feedback)
         return self._submit(lambda transaction: self._record(transaction, known), len(feedback))
 
@@ -151,20 +165,20 @@ class FeedbackService:
         return job.future
 
     def _known(self, feedback: Sequence[Feedback]) -> list[_Known]:
-        """Look up the tracks of verdicts."""
+        """Look up the tracks of likes and dislikes."""
         track_ids = [item.track_id for item in feedback]
         rows = [self._catalog.row(track_ids[0])] if len(track_ids) == 1 else self._catalog.rows(track_ids).tolist()
         return [
             _Known(item, item.taste_id)
-            if item.kind not in _VERDICTS or row is None or row < 0
-            else self._verdict(item, row)
+            if item.kind not in _RATINGS or row is None or row < 0
+            else self._rating(item, row)
             for item, row in zip(feedback, rows, strict=True)
         ]
 
-    def _verdict(self, feedback: Feedback, row: int) -> _Known:
+    def _rating(self, feedback: Feedback, row: int) -> _Known:
         cluster = self._catalog.clusters[self._catalog.cluster[row]]
-        evidence = RecordedTrack(tuple(self._catalog.features[row].tolist()), self._catalog.genre_names(row))
-        return _Known(feedback, "" if cluster.excluded else cluster.cluster_id, evidence)
+        track = RecordedTrack(tuple(self._catalog.features[row].tolist()), self._catalog.genre_names(row))
+        return _Known(feedback, "" if cluster.excluded else cluster.cluster_id, track)
 
     def _write(self) -> None:
         waiting: deque[_Job] = deque()
@@ -187,8 +201,8 @@ class FeedbackService:
     def _write_group(self, group: Sequence[_Job]) -> None:
         """Write jobs in one transaction.
 
-        One that breaks is taken out, and the others are written without it. One whose profile was folded with
-        another feature map is written after the others, once that profile is ready.
+        One that breaks is taken out, and the others are written without it. One whose profile was computed with
+        another feature map is written after the others, once its log has been replayed: long logs take seconds.
         """
         while group:
             outcomes: list[_Outcome] = []
@@ -206,23 +220,42 @@ class FeedbackService:
                 group = [*group[:place], *group[place + 1 :]] if one_broke else ()
             else:
                 if self._appended:
-                    self._observer.feedback_written(self._appended)
+                    self._count()
                 _answer(group, outcomes)
-                group = self._prepared(group, outcomes)
-        self._refolding.forget()
+                group = self._ready(group, outcomes)
+        self._replayed.clear()
 
-    def _prepared(self, group: Sequence[_Job], outcomes: Sequence[_Outcome]) -> list[_Job]:
-        """Fold outdated profiles anew and return the jobs that wait for them."""
+    def _ready(self, group: Sequence[_Job], outcomes: Sequence[_Outcome]) -> list[_Job]:
+        """Replay outdated profiles, outside of any transaction, and return the jobs that wait for them."""
         jobs = []
         for job, outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Outdated):
+            if isinstance(outcome, _Outdated):
                 try:
-                    self._refolding.prepare(outcome.user_id)
+                    self._replay(outcome.user_id)
                 except Exception as error:  # noqa: BLE001 - the caller gets it; the writer must live on
                     _fail([job], error)
                 else:
                     jobs.append(job)
         return jobs
+
+    def _replay(self, user_id: str) -> None:
+        loaded = load_profile(self._store, self._catalog.feature_map, user_id)
+        if loaded is not None:
+            self._replayed[user_id] = loaded
+
+    def _require_current(self, user_id: str, header: Header | None) -> Mapping[str, Taste] | None:
+        """Return an outdated profile's replayed tastes, None for a current one; raise _Outdated before the replay."""
+        if header is None or header.feature_map == self._catalog.feature_map.fingerprint:
+            return None
+        profile, replayed_header = self._replayed.get(user_id, (None, None))
+        if profile is None or replayed_header != header:
+            raise _Outdated(user_id)
+        return profile.tastes
+
+    def _count(self) -> None:
+        self._metrics.feedback_batch.observe(len(self._appended))
+        for kind, count in Counter(self._appended).items():
+            self._metrics.feedback_recorded.labels(kind).inc(count)
 
     def _record(self, transaction: Transaction, known: Sequence[_Known]) -> list[Recorded]:
         """Record some feedback. Everything that can be refused is refused before the first write."""
@@ -230,7 +263,7 @@ class FeedbackService:
             return [self._record_one(transaction, known[0])]
         answers = _earlier_answers(transaction.recorded, known)
         for user_id in {item.feedback.user_id for item in known}:
-            self._refolding.require(transaction, user_id)
+            self._require_current(user_id, transaction.header(user_id))
         recorded = []
         for item in known:
             key = item.feedback.user_id, item.feedback.request_id
@@ -247,7 +280,7 @@ class FeedbackService:
         return next(iter(answers.values()), None) or self._apply(transaction, known, current)
 
     def _apply(self, transaction: Transaction, known: _Known, current: Current) -> Recorded:
-        """Fold one event into the store. What can be refused is refused before the first write."""
+        """Apply one event to the store. What can be refused is refused before the first write."""
         feedback, taste_id = known.feedback, known.taste_id
         user_id = feedback.user_id
         header, rating, tastes = current.header, current.rating, current.tastes
@@ -255,8 +288,10 @@ class FeedbackService:
         if feedback.kind is EventKind.RETRACT and rating is not None:
             taste_id = rating.taste_id
         feature_map = self._catalog.feature_map
-        if header is not None and header.feature_map != feature_map.fingerprint:
-            tastes = self._refolding.write(transaction, user_id, header)
+        replayed = self._require_current(user_id, header)
+        if replayed is not None:
+            transaction.replace_tastes(self._replayed[user_id][0], feature_map.fingerprint)
+            tastes = replayed
         event = Event(
             revision=1 + (header.revision if header else 0),
             kind=feedback.kind,
@@ -287,7 +322,7 @@ def _outcome(job: _Job, transaction: Transaction) -> _Outcome:
     """Do a job, which refuses before its first write what it must refuse."""
     try:
         return job.work(transaction)
-    except (InvalidField, NotFound, Outdated) as error:
+    except (InvalidField, NotFound, _Outdated) as error:
         return error
 
 
@@ -295,7 +330,7 @@ def _answer(jobs: Sequence[_Job], outcomes: Sequence[_Outcome]) -> None:
     for job, outcome in zip(jobs, outcomes, strict=True):
         if isinstance(outcome, PalateError):
             job.future.set_exception(outcome)
-        elif not isinstance(outcome, Outdated):
+        elif not isinstance(outcome, _Outdated):
             job.future.set_result(outcome)
 
 
@@ -324,28 +359,28 @@ def _earlier_answers(
         NotFound: For a track that the catalog lacks, unless the answer to it is known.
     """
     answers: dict[tuple[str, str], Recorded] = {}
-    deeds: dict[tuple[str, str], _Deed] = {}
+    meanings: dict[tuple[str, str], _Meaning] = {}
     for item in known:
         feedback = item.feedback
         key = feedback.user_id, feedback.request_id
-        if feedback.request_id and key not in deeds:
+        if feedback.request_id and key not in meanings:
             earlier = recorded(*key)
             if earlier is not None:
-                answers[key], deeds[key] = Recorded(earlier.revision, earlier.taste_id), _deed(earlier)
-        if deeds.get(key, _deed(feedback)) != _deed(feedback):
+                answers[key], meanings[key] = Recorded(earlier.revision, earlier.taste_id), _meaning(earlier)
+        if meanings.get(key, _meaning(feedback)) != _meaning(feedback):
             raise InvalidField(
                 f"{feedback.path}request_id",
                 f"{feedback.request_id!r} was used for something else; send it again only with the same feedback, "
                 f"and make a new one for each other",
             )
-        if key not in answers and feedback.kind in _VERDICTS and item.track is None:
+        if key not in answers and feedback.kind in _RATINGS and item.track is None:
             raise NotFound("track", feedback.track_id)
         if feedback.request_id:
-            deeds[key] = _deed(feedback)
+            meanings[key] = _meaning(feedback)
     return answers
 
 
-def _deed(what: Feedback | Event) -> _Deed:
+def _meaning(what: Feedback | Event) -> _Meaning:
     return what.kind, what.track_id, what.taste_id if what.kind is EventKind.DELETE_TASTE else ""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from palate.errors import NotFound
-from palate.serving.paging import PageTokens
+from palate.serving.fields import PageTokens
 from palate.store.contract import ModelRecord, ModelStore, TrainingRun
 
 __all__ = ["ModelService", "Page"]

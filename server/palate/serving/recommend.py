@@ -1,23 +1,26 @@
-"""Recommend and Rank: from a listener to an ordered list of tracks."""
+"""Recommend: from a request to a slate, in four steps."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from cachetools import LRUCache
 
 from palate.catalog.snapshot import Catalog
-from palate.domain import Verdict
-from palate.errors import NotFound
-from palate.plugins.strategy import Rows, Scores, SlateRequest
-from palate.serving.listeners import Listener, Listeners
-from palate.serving.paging import PageTokens
-from palate.serving.router import Placed, Router
+from palate.metrics import Metrics
+from palate.plugins.strategy import Rows, SlateRequest
+from palate.serving.encode import encode_slate
+from palate.serving.fields import PageTokens
+from palate.serving.profiles import Listener, Profiles
+from palate.serving.router import Router, Slate
+from palate.store.contract import Header
 
-__all__ = ["Ranking", "RecommendQuery", "Recommendation", "RecommendationService"]
+__all__ = ["ANSWER_BYTES", "RecommendQuery", "RecommendService"]
 
+ANSWER_BYTES: Final = 400
+"""What a cached answer takes beside its own bytes: its key with the profile's header, and its place."""
 _MAX_PAGED: Final = 1_000
 """Tracks that a chain of pages shows at the most; its tokens carry them."""
 
@@ -32,6 +35,7 @@ class RecommendQuery:
         page_token: Of the page before, or empty.
         strategy: The strategy to use, or empty for the listener's stage.
         exclude_track_ids: Tracks to leave out.
+        digest: Of the whole request; equal requests have equal ones.
     """
 
     user_id: str
@@ -39,172 +43,132 @@ class RecommendQuery:
     page_token: str = ""
     strategy: str = ""
     exclude_track_ids: Sequence[str] = ()
+    digest: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """A slate and everything that it was made from.
+class _Answer(NamedTuple):
+    """A serialized slate, and the strategy that it is by."""
 
-    Attributes:
-        recommendation_id: Names the slate; equal slates made from equal state have equal names.
-        strategy: The strategy that answered.
-        items: The choices, in order.
-        listener: The profile that it was made from.
-        catalog_version: The catalog that it was made from.
-        next_page_token: Of the next page, or empty.
-        degraded: Whether a strategy that was asked failed or ran out of time; the next call may do better.
-    """
-
-    recommendation_id: str
+    data: bytes
     strategy: str
-    items: Sequence[Placed]
-    listener: Listener
-    catalog_version: str
-    next_page_token: str
-    degraded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Given tracks in a listener's order.
+class RecommendService:
+    """Makes slates.
 
-    Attributes:
-        strategy: The strategy that scored.
-        rows: The tracks, best first.
-        scores: Their scores, in the same order.
-        profile_revision: The profile that they were scored for.
-        missing_track_ids: Tracks that the catalog lacks.
-    """
-
-    strategy: str
-    rows: Rows
-    scores: Scores
-    profile_revision: int
-    missing_track_ids: Sequence[str]
-
-
-class RecommendationService:
-    """Makes slates and rankings.
+    A slate depends on nothing but the request, the profile's header and the catalog, so that the latest answers can be
+    cached by the first two: an unchanged profile costs one read of its header.
 
     Args:
         catalog: Where tracks come from.
-        listeners: Where profiles come from.
-        router: Finds the strategy.
+        profiles: Where listeners come from.
+        router: Chooses.
         tokens: Seals page tokens.
+        cache_bytes: How much memory cached answers may take.
+        metrics: Counts slates.
     """
 
-    def __init__(self, catalog: Catalog, listeners: Listeners, router: Router, tokens: PageTokens) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        profiles: Profiles,
+        router: Router,
+        tokens: PageTokens,
+        cache_bytes: int,
+        metrics: Metrics,
+    ) -> None:
         self._catalog = catalog
-        self._listeners = listeners
+        self._profiles = profiles
         self._router = router
         self._tokens = tokens
+        self._metrics = metrics
+        self._cache: LRUCache[tuple[bytes, Header | None], _Answer] = LRUCache(cache_bytes, getsizeof=_size)
 
-    def recommend(self, query: RecommendQuery, deadline: float | None = None) -> Recommendation:
-        """Make a slate.
+    async def recommend(self, query: RecommendQuery, deadline: float | None = None) -> bytes:
+        """Make a slate: load, resolve, choose, encode.
 
         Args:
             query: What is asked for.
             deadline: When the caller stops waiting, on the clock of `time.monotonic`.
 
+        Returns:
+            A serialized ``RecommendResponse``.
+
         Raises:
             InvalidField: For a page token that does not belong to this query.
             NotFound: For a strategy that is not installed or not allowed.
-            StrategyFailed: When the strategy that the query names, or the whole stages, failed or declined.
+            StrategyFailed: When the strategy that the query names, or every stage, failed.
+            StrategyDeclined: When the strategy that the query names declined.
             Overloaded: When it could not begin in time.
             StoreUnavailable: When the profile cannot be read.
         """
+        # load: the one read that decides whether a cached answer is still right
+        header = await self._profiles.header(query.user_id)
+        cached = self._cache.get((query.digest, header))
+        if cached is not None:
+            self._count(cached.strategy, degraded=False, cached=True)
+            return cached.data
+
+        # resolve: everything else that needs the store, a file or a session
         binding = ("recommend", self._catalog.version, query.user_id, query.strategy)
-        shown = np.frombuffer(self._tokens.open(binding, query.page_token), dtype="<i4") if query.page_token else _NONE
-        listener = self._listeners.get(query.user_id)
+        shown = self._shown(binding, query.page_token)
+        listener = await self._profiles.resolve(query.user_id, header)
+
+        # choose: pure functions
         request = SlateRequest(
             limit=query.page_size,
             excluded=self._excluded(listener, query, shown),
             artists=frozenset(),
-            seed=self._seed(listener, len(shown)),
+            seed=int.from_bytes(self._digest(listener, str(len(shown)).encode(), size=8)),
         )
-        slate = self._router.recommend(
+        slate = await self._router.recommend(
             listener.profile, request, listener.context, name=query.strategy, deadline=deadline
         )
-        rows = np.array([placed.choice.row for placed in slate.items], dtype="<i4")
-        shown = np.concatenate([shown, rows])
-        more = len(rows) > 0 and len(shown) < _MAX_PAGED  # a page may be short for want of other artists
-        return Recommendation(
-            recommendation_id=self._name(listener, slate.strategy, shown),
-            strategy=slate.strategy,
-            items=slate.items,
-            listener=listener,
-            catalog_version=self._catalog.version,
-            next_page_token=self._tokens.seal(binding, shown.tobytes()) if more else "",
-            degraded=slate.degraded,
-        )
 
-    def rank(
-        self,
-        user_id: str,
-        track_ids: Sequence[str],
-        *,
-        strategy: str = "",
-        allow_missing: bool = False,
-        deadline: float | None = None,
-    ) -> Ranking:
-        """Put given tracks in a listener's order; equal scores keep the order given.
+        # encode: to the bytes that go out, and into the cache
+        answer = _Answer(self._encoded(binding, listener, slate, shown), slate.strategy)
+        if not slate.degraded and _size(answer) <= self._cache.maxsize:
+            self._cache[query.digest, listener.header] = answer
+        self._count(slate.strategy, degraded=slate.degraded, cached=False)
+        return answer.data
 
-        What the listener said of a track counts for more than any guess: tracks whose dislike stands come last, and
-        their scores are at most the lowest of the others.
-
-        Raises:
-            NotFound: For a strategy that is not installed or not allowed and, unless `allow_missing`, for a track that
-                the catalog lacks.
-            StrategyFailed: When the strategy that was named, or the whole stages, failed or declined.
-            Overloaded: When it could not begin in time.
-            StoreUnavailable: When the profile cannot be read.
-        """
-        rows = self._catalog.rows(track_ids)
-        missing = [track_id for track_id, row in zip(track_ids, rows.tolist(), strict=True) if row < 0]
-        if missing and not allow_missing:
-            raise NotFound("track", missing[0])
-        rows = rows[rows >= 0]
-        listener = self._listeners.get(user_id)
-        name, scores = self._router.score(listener.profile, rows, listener.context, name=strategy, deadline=deadline)
-        disliked = self._disliked(listener, rows)
-        values = _demoted(scores.values, disliked)
-        order = np.lexsort((-values, disliked))
-        ordered = Scores(
-            values[order],
-            [scores.taste_ids[i] for i in order],
-            [scores.model_versions[i] for i in order] if scores.model_versions else (),
-        )
-        return Ranking(name, rows[order], ordered, listener.profile.revision, missing)
-
-    def _disliked(self, listener: Listener, rows: Rows) -> NDArray[np.bool_]:
-        """Return which tracks have a standing dislike, in whatever taste or in none."""
-        given = (listener.profile.ratings.get(track_id) for track_id in self._catalog.track_ids(rows))
-        return np.array([rating is not None and rating.verdict is Verdict.DISLIKE for rating in given], dtype=np.bool_)
+    def _shown(self, binding: tuple[str, ...], page_token: str) -> Rows:
+        """Return the rows that earlier pages showed, in order."""
+        return np.frombuffer(self._tokens.open(binding, page_token), dtype="<i4") if page_token else _NO_ROWS
 
     def _excluded(self, listener: Listener, query: RecommendQuery, shown: Rows) -> Rows:
         if not query.exclude_track_ids and len(shown) == 0:
             return listener.rated
         named = self._catalog.rows(query.exclude_track_ids)
-        return np.unique(np.concatenate([listener.rated, named[named >= 0], shown])).astype(np.int32)
+        excluded = np.unique(np.concatenate([listener.rated, named[named >= 0], shown])).astype(np.int32)
+        excluded.flags.writeable = False
+        return excluded
 
-    def _seed(self, listener: Listener, offset: int) -> int:
-        return int.from_bytes(self._digest(listener, str(offset).encode(), size=8))
-
-    def _name(self, listener: Listener, strategy: str, shown: Rows) -> str:
-        return self._digest(listener, strategy.encode() + b"\0" + shown.tobytes(), size=16).hex()
+    def _encoded(self, binding: tuple[str, ...], listener: Listener, slate: Slate, shown: Rows) -> bytes:
+        rows = np.array([placed.choice.row for placed in slate.items], dtype="<i4")
+        shown = np.concatenate([shown, rows])
+        more = len(rows) > 0 and len(shown) < _MAX_PAGED  # a page may be short for want of other artists
+        name = self._digest(listener, slate.strategy.encode() + b"\0" + shown.tobytes(), size=16).hex()
+        token = self._tokens.seal(binding, shown.tobytes()) if more else ""
+        return encode_slate(slate, rows, self._catalog, name, listener.profile.revision, token)
 
     def _digest(self, listener: Listener, what: bytes, size: int) -> bytes:
+        """Return a digest of the state that an answer is made from, and of something else."""
         profile = listener.profile
         models = listener.header.models_revision if listener.header else 0
         state = f"{profile.user_id}\0{profile.revision}\0{models}\0{self._catalog.version}\0".encode()
         return hashlib.blake2b(state + what, digest_size=size).digest()
 
-
-def _demoted(values: NDArray[np.float32], disliked: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Lower the scores of disliked tracks to the lowest of the others."""
-    if disliked.all():
-        return values
-    return np.where(disliked, np.minimum(values, values[~disliked].min()), values)
+    def _count(self, strategy: str, *, degraded: bool, cached: bool) -> None:
+        self._metrics.slates.labels(strategy, _word(degraded), _word(cached)).inc()
 
 
-_NONE: Final[Rows] = np.array([], dtype=np.int32)
+_NO_ROWS: Final[Rows] = np.array([], dtype=np.int32)
+
+
+def _size(answer: _Answer) -> int:
+    return len(answer.data) + ANSWER_BYTES
+
+
+def _word(truth: bool) -> str:
+    return "true" if truth else "false"

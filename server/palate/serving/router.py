@@ -1,20 +1,22 @@
-"""From a request to a slate: which strategies are asked, in which order, for how long."""
+"""From a request to a slate, the pure part of an answer: which strategies are asked, in which order, for how long."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 import structlog
 
-from palate.domain.profile import Profile
-from palate.errors import Overloaded, StrategyFailed
-from palate.observer import UNOBSERVED, Observer
-from palate.plugins.isolation import Bulkhead, OutOfTime
+from palate.domain import Profile
+from palate.errors import Overloaded, StrategyDeclined, StrategyFailed
+from palate.metrics import Metrics
+from palate.plugins.isolation import Isolation, OutOfTime
 from palate.plugins.registry import Registered, Registry
 from palate.plugins.strategy import CatalogIndex, Choice, Context, Declined, Rows, Scores, SlateRequest, Strategy
 from palate.serving.guard import UnusableAnswer, guarded_choices, guarded_scores
@@ -22,10 +24,14 @@ from palate.serving.guard import UnusableAnswer, guarded_choices, guarded_scores
 __all__ = ["Placed", "Router", "Slate"]
 
 T = TypeVar("T")
+_Failure: TypeAlias = StrategyFailed | StrategyDeclined | Overloaded
+
 _LAST_CHANCE_SECONDS: Final = 0.05
-"""What the lowest strategy gets when the strategies above it have left less."""
+"""What the lowest stage gets when the stages above it have left less."""
 _PATIENCE_SECONDS: Final = 10.0
-"""What the lowest strategy gets at most, where nothing could be answered without it."""
+"""What the lowest stage gets at most, where nothing could be answered without it."""
+_INLINE_COST: Final = 400
+"""Tastes times items up to which a built-in strategy computes on the event loop: about 20 milliseconds."""
 _log = structlog.get_logger(__name__)
 
 
@@ -62,41 +68,41 @@ class Slate:
 class Router:
     """Asks the strategy of the listener's stage, and those below it where it fails or falls short.
 
-    Every answer passes `palate.serving.guard`, so that its promises hold for any plugin.
+    Strategies of the distribution ``palate`` are called directly, on the event loop, or in one compute thread where
+    many tastes and items take long. All others are isolated; see `palate.plugins.isolation`. Every answer passes
+    `palate.serving.guard`, so that its promises hold for any plugin. Use it on one event loop.
 
     Args:
         registry: The strategies.
-        executor: Runs them. It must not be the one whose threads call the router, and needs
-            `max_abandoned` threads for each strategy to keep a strategy that hangs from holding up the others.
-        timeout: How many seconds one strategy may take where others could answer in its place.
-        max_abandoned: How many calls of one strategy run at a time, and so how many can be left behind by one
-            that never returns; see `palate.plugins.isolation`.
-        observer: Is told of strategies that fail.
+        timeout: How many seconds a third-party strategy may take where others could answer in its place.
+        limit: How many calls of one third-party strategy run at a time, and so how many can be abandoned.
+        metrics: Counts strategies that fail.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        executor: Executor,
-        timeout: float,
-        max_abandoned: int = 4,
-        observer: Observer = UNOBSERVED,
-    ) -> None:
+    def __init__(self, registry: Registry, timeout: float, metrics: Metrics, limit: int = 4) -> None:
         self._registry = registry
         self._timeout = timeout
-        self._observer = observer
-        self._bulkheads = {each.name: Bulkhead(each, executor, max_abandoned) for each in registry.listing()}
+        self._metrics = metrics
+        isolated = [each for each in registry.listing() if not each.builtin]
+        self._threads: Executor = ThreadPoolExecutor(max(limit * len(isolated), 1), thread_name_prefix="strategy")
+        self._isolated = {each.name: Isolation(each, self._threads, limit) for each in isolated}
+        self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
 
     @property
     def abandoned(self) -> int:
         """How many calls of strategies run on though nobody waits for them; they keep their threads."""
-        return sum(bulkhead.abandoned for bulkhead in self._bulkheads.values())
+        return sum(isolation.abandoned for isolation in self._isolated.values())
 
-    def stage_of(self, profile: Profile) -> Registered:
-        """Return the highest strategy on the stages that applies to a profile."""
-        return next(self._stages(profile, name=""))
+    def close(self) -> None:
+        """Let go of the threads; abandoned calls keep theirs."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._compute.shutdown()
 
-    def recommend(
+    def stage_of(self, profile: Profile, context: Context) -> Registered:
+        """Return the highest strategy that applies to a profile with its models."""
+        return next(self._stages(profile, context, name=""))
+
+    async def recommend(
         self,
         profile: Profile,
         request: SlateRequest,
@@ -107,37 +113,38 @@ class Router:
     ) -> Slate:
         """Make a slate.
 
-        Without a name the strategy of the profile's stage is asked; what it leaves open, through failure,
-        lack of time or lack of tracks, the strategies below fill up one after the other. A strategy that declines
-        is passed over.
+        Without a name the strategy of the profile's stage is asked; what it leaves open, through failure, lack of
+        time or lack of tracks, the stages below fill up one after the other. A strategy that declines is passed over.
 
         Args:
             profile: The listener.
             request: What is asked for.
-            context: The catalog and what the listener rated.
+            context: The catalog, what the listener rated, and their models.
             name: The only strategy to ask; empty for the stages.
             deadline: When the caller stops waiting, on the clock of `time.monotonic`.
 
         Raises:
             NotFound: For a name that no strategy has or that the operator does not allow.
-            StrategyFailed: When the named strategy, or the lowest of the stages and all above it, failed or declined.
+            StrategyFailed: When the named strategy, or the lowest stage and all above it, failed.
+            StrategyDeclined: When it declined.
             Overloaded: When it could not begin in time.
         """
         answers: list[tuple[Registered, tuple[Choice, ...]]] = []
-        failure: StrategyFailed | Overloaded | None = None
+        failure: _Failure | None = None
         degraded = False
-        for stage in self._asked(profile, name, context):
-            work = partial(_choose, stage, profile, request, context)
+        for asked in self._stages(profile, context, name):
+            work = partial(_choose, asked, profile, request, context)
+            seconds = self._seconds(asked, name, deadline, spare=bool(answers))
             try:
-                choices = self._ask(stage, work, self._seconds(stage, name, deadline, spare=bool(answers)))
-            except Declined as error:
-                failure = failure or _declined(stage, error)
+                choices = await self._ask(asked, work, seconds, len(profile.tastes) * request.limit)
+            except StrategyDeclined as error:
+                failure = failure or error
                 continue
             except (StrategyFailed, Overloaded) as error:
                 failure, degraded = error, True
                 continue
             failure = None
-            answers.append((stage, choices))
+            answers.append((asked, choices))
             if len(choices) == request.limit:
                 break
             request = _narrowed(request, choices, context.catalog)
@@ -145,10 +152,10 @@ class Router:
         if failure is not None and not contributions:
             raise failure
         leader, _ = contributions[0] if contributions else answers[-1]
-        items = tuple(Placed(choice, stage.name) for stage, choices in contributions for choice in choices)
+        items = tuple(Placed(choice, asked.name) for asked, choices in contributions for choice in choices)
         return Slate(leader.name, leader.version, items, degraded)
 
-    def score(
+    async def score(
         self, profile: Profile, rows: Rows, context: Context, *, name: str = "", deadline: float | None = None
     ) -> tuple[str, Scores]:
         """Score given tracks with the strategy of the profile's stage, or the next one down that can.
@@ -156,7 +163,7 @@ class Router:
         Args:
             profile: The listener.
             rows: The tracks.
-            context: The catalog and what the listener rated.
+            context: The catalog, what the listener rated, and their models.
             name: The only strategy to ask; empty for the stages.
             deadline: When the caller stops waiting, on the clock of `time.monotonic`.
 
@@ -165,93 +172,109 @@ class Router:
 
         Raises:
             NotFound: For a name that no strategy has or that the operator does not allow.
-            StrategyFailed: When the named strategy, or the whole stages, failed or declined.
-            Overloaded: When the last one that was asked could not begin in time.
+            StrategyFailed: When the named strategy, or the last one that was asked, failed.
+            StrategyDeclined: When it declined.
+            Overloaded: When it could not begin in time.
         """
-        failure: StrategyFailed | Overloaded
-        for stage in self._asked(profile, name, context):
+        failure: _Failure
+        for asked in self._stages(profile, context, name):
             work = partial(_score, profile, rows, context)
+            seconds = self._seconds(asked, name, deadline)
             try:
-                return stage.name, self._ask(stage, work, self._seconds(stage, name, deadline))
-            except Declined as error:
-                failure = _declined(stage, error)
-            except (StrategyFailed, Overloaded) as error:
+                return asked.name, await self._ask(asked, work, seconds, _scoring_cost(profile, rows))
+            except (StrategyFailed, StrategyDeclined, Overloaded) as error:
                 failure = error
         raise failure
 
-    def _asked(self, profile: Profile, name: str, context: Context) -> Iterator[Registered]:
-        """Leave out the stages that would decline for want of models; the lowest one is always asked."""
-        for stage in self._stages(profile, name):
-            if name or context.models or stage.stage_number == 1 or not stage.needs_models:
-                yield stage
-
-    def _stages(self, profile: Profile, name: str) -> Iterator[Registered]:
+    def _stages(self, profile: Profile, context: Context, name: str) -> Iterator[Registered]:
         """Iterate over the strategies to ask, first one first; there is always one."""
         if name:
             yield self._registry.get(name)
             return
-        for stage in reversed(self._registry.stages):
-            if stage.stage is not None and stage.stage.admits(profile):
-                yield stage
+        for staged in reversed(self._registry.stages):
+            stage = staged.stage
+            if (
+                stage is not None
+                and stage.admits(profile)
+                and stage.has_model(model.learner for model in context.models.values())
+            ):
+                yield staged
 
-    def _seconds(self, stage: Registered, name: str, deadline: float | None, *, spare: bool = False) -> float:
+    def _seconds(self, asked: Registered, name: str, deadline: float | None, *, spare: bool = False) -> float:
         """Return how long to wait for a strategy.
 
-        Half of what is left is kept for the strategies below, and for the answer where there is a part of it
-        already (`spare`). The one that was named gets all the rest, and so does the lowest one, whose time limit
-        does not count then: giving up would leave the listener without a slate.
+        Half of what is left is kept for the stages below, and for the answer where there is a part of it already
+        (`spare`). The one that was named gets all the rest, and so does the lowest stage, whose time limit does not
+        count then: giving up would leave the listener without a slate.
         """
         left = inf if deadline is None else deadline - time.monotonic()
-        if spare or not (name or stage.stage_number == 1):
+        if spare or not (name or asked.stage_number == 1):
             return min(self._timeout, left / 2)
         longest = self._timeout if name else max(self._timeout, _PATIENCE_SECONDS)
         return min(longest, max(left, _LAST_CHANCE_SECONDS))
 
-    def _ask(self, stage: Registered, work: Callable[[Strategy], T], seconds: float) -> T:
-        """Let a strategy do some work. StrategyFailed, Overloaded and Declined are the only errors."""
-        if stage.strategy is None:
-            raise self._failed(stage, "not_loaded", f"it is not loaded: {stage.reason}")
+    async def _ask(self, asked: Registered, work: Callable[[Strategy], T], seconds: float, cost: int) -> T:
+        """Let a strategy do some work. StrategyFailed, StrategyDeclined and Overloaded are the only errors."""
+        if asked.strategy is None:
+            raise self._failed(asked, "not_loaded", f"it is not loaded: {asked.reason}")
         if seconds <= 0:
-            raise self._failed(stage, "timeout", "no time was left for it")
+            raise self._failed(asked, "timeout", "no time was left for it")
+        attempt = partial(_attempt, work, asked.strategy)
         try:
-            outcome = self._bulkheads[stage.name].run(partial(work, stage.strategy), seconds)
-        except OutOfTime as error:
-            raise self._failed(stage, "timeout", str(error)) from error
+            result, error = await self._run(asked, attempt, seconds, cost)
+        except OutOfTime as late:
+            raise self._failed(asked, "timeout", str(late)) from late
         except Overloaded:
-            self._observer.strategy_failed(stage.name, "overloaded")
+            self._metrics.strategy_failures.labels(asked.name, "overloaded").inc()
             raise
-        cause = outcome.exception()
-        if cause is None:
-            return outcome.result()
-        if isinstance(cause, Declined):
-            raise cause
-        unusable = isinstance(cause, UnusableAnswer)
-        why = str(cause) if unusable else f"it raised {type(cause).__name__}: {cause}"
-        _log.error("strategy failed", **stage.identity, reason=why, exc_info=cause)
-        raise self._failed(stage, "unusable_answer" if unusable else "error", why) from cause
+        if isinstance(error, Declined):
+            raise StrategyDeclined(asked.name, asked.version, str(error)) from error
+        if error is not None:
+            unusable = isinstance(error, UnusableAnswer)
+            why = str(error) if unusable else f"it raised {type(error).__name__}: {error}"
+            _log.error("strategy failed", **asked.identity, reason=why, exc_info=error)
+            raise self._failed(asked, "unusable_answer" if unusable else "error", why) from error
+        return result  # type: ignore[return-value]  # there is a result where there is no error
 
-    def _failed(self, stage: Registered, reason: str, why: str) -> StrategyFailed:
-        self._observer.strategy_failed(stage.name, reason)
-        return StrategyFailed(stage.name, stage.version, why)
+    async def _run(self, asked: Registered, attempt: Callable[[], T], seconds: float, cost: int) -> T:
+        """Run a strategy where it belongs: here, in the compute thread, or isolated."""
+        isolation = self._isolated.get(asked.name)
+        if isolation is not None:
+            return await isolation.run(attempt, seconds)
+        if cost <= _INLINE_COST:
+            return attempt()
+        return await asyncio.get_running_loop().run_in_executor(self._compute, copy_context().run, attempt)
+
+    def _failed(self, asked: Registered, reason: str, why: str) -> StrategyFailed:
+        self._metrics.strategy_failures.labels(asked.name, reason).inc()
+        return StrategyFailed(asked.name, asked.version, why)
 
 
-def _declined(stage: Registered, error: Declined) -> StrategyFailed:
-    """Say for a caller who gets nothing else that a strategy declined."""
-    return StrategyFailed(stage.name, stage.version, f"it declined: {error}")
+def _attempt(work: Callable[[Strategy], T], strategy: Strategy) -> tuple[T | None, BaseException | None]:
+    """Return what came of some work: third-party code may raise anything, and may try to exit."""
+    try:
+        return work(strategy), None
+    except BaseException as error:  # noqa: BLE001 - whoever asked turns it into a status
+        return None, error
 
 
 def _choose(
-    stage: Registered, profile: Profile, request: SlateRequest, context: Context, strategy: Strategy
+    asked: Registered, profile: Profile, request: SlateRequest, context: Context, strategy: Strategy
 ) -> tuple[Choice, ...]:
     answer = strategy.recommend(profile, request, context)
     choices, dropped = guarded_choices(answer, request, context.catalog)
     if dropped:
-        _log.warning("choices dropped", **stage.identity, dropped=dict(dropped))
+        _log.warning("choices dropped", **asked.identity, dropped=dict(dropped))
     return choices
 
 
 def _score(profile: Profile, rows: Rows, context: Context, strategy: Strategy) -> Scores:
     return guarded_scores(strategy.score(profile, rows, context), rows)
+
+
+def _scoring_cost(profile: Profile, rows: Rows) -> int:
+    """Return what scoring costs beside choosing: a track of the caller's takes about a tenth of an item's time."""
+    return len(profile.tastes) + len(rows) // 10
 
 
 def _narrowed(request: SlateRequest, choices: Sequence[Choice], catalog: CatalogIndex) -> SlateRequest:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from palate.app.config import Config
 from palate.app.scraping import answering_scrapes
 from palate.app.server import Server
-from palate.observer import Observer
+from palate.metrics import Metrics
 
 __all__ = ["running_server"]
 
@@ -26,12 +26,12 @@ def running_server(config: Config) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever, name="palate-server")
     thread.start()
 
-    async def start(observer: Observer) -> Server:
-        return await Server(config, observer=observer).__aenter__()
+    async def start(metrics: Metrics) -> Server:
+        return await Server(config, metrics=metrics).__aenter__()
 
     try:
-        with answering_scrapes(config.server) as observer:
-            server = asyncio.run_coroutine_threadsafe(start(observer), loop).result()
+        with answering_scrapes(config.server) as metrics:
+            server = asyncio.run_coroutine_threadsafe(start(metrics), loop).result()
             try:
                 yield config.server.model_copy(update={"port": server.port}).address
             finally:

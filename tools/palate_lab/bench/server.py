@@ -17,7 +17,7 @@ from palate.app.config import Config, load_config
 from palate.app.logs import set_up_logs
 from palate.app.scraping import answering_scrapes
 from palate.app.server import Server
-from palate.observer import Observer
+from palate.metrics import Metrics
 
 from palate_lab.bench.methods import BARE, INTERCEPTED
 
@@ -38,10 +38,10 @@ def _handler(method: str, behaviour: Any) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(service, {name: behaviour})
 
 
-async def _serve(config: Config, payload: bytes, observer: Observer) -> None:
+async def _serve(config: Config, payload: bytes, metrics: Metrics) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = Server(config, observer=observer)
+    server = Server(config, metrics=metrics)
     server.grpc_server.add_generic_rpc_handlers(_empty_methods(payload))
     async with server:
         print(server.port, flush=True)  # noqa: T201 - what the benchmark waits for
@@ -52,8 +52,8 @@ def main(catalog: Path, data_dir: Path, payload_bytes: int, overrides: Mapping[s
     """Serve until SIGTERM, on a free port."""
     config = load_config(None, {"data_dir": data_dir, "catalog.path": catalog, "server.port": 0, **overrides})
     set_up_logs(config.log)
-    with answering_scrapes(config.server) as observer:
-        asyncio.run(_serve(config, bytes(payload_bytes), observer))
+    with answering_scrapes(config.server) as metrics:
+        asyncio.run(_serve(config, bytes(payload_bytes), metrics))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Scoring candidates through the served path, beside onnxruntime alone on the same rows."""
 
+import asyncio
+import inspect
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
+from palate.metrics import Metrics
 from palate.models.artifact import INPUT, OUTPUT
-from palate.models.serving import ServedModels
+from palate.models.cache import ModelCache
 from palate.store import open_store
 from palate.store.contract import ServingVersion
 
@@ -73,17 +76,17 @@ def measure_scoring(catalog_path: Path, data_dir: Path) -> list[ScoringFigures]:
     write_graphs(config, user_id, data_dir / "graphs")
     with Catalog.open(catalog_path) as catalog, closing(open_store(config.store_url)) as store:
         fingerprint = catalog.feature_map.fingerprint
-        with closing(ServedModels(store.models, fingerprint, config.models.session_bytes)) as models:
+        with closing(ModelCache(store.models, fingerprint, config.models.session_bytes, Metrics())) as models:
             graphs = read_graphs(data_dir / "graphs")
             for target, graph in zip(targets(store, fingerprint), graphs, strict=True):
                 publish(store, target, graph)
-            return [
-                _measure(catalog, models, user_id, graph, store.models.serving_versions(user_id)) for graph in graphs
-            ]
+            serving_versions = store.models.serving_versions(user_id)
+            with asyncio.Runner() as runner:
+                return [runner.run(_measure(catalog, models, user_id, graph, serving_versions)) for graph in graphs]
 
 
-def _measure(
-    catalog: Catalog, models: ServedModels, user_id: str, graph: Graph, serving_versions: Mapping[str, ServingVersion]
+async def _measure(
+    catalog: Catalog, models: ModelCache, user_id: str, graph: Graph, serving_versions: Mapping[str, ServingVersion]
 ) -> ScoringFigures:
     [taste_id] = (
         taste_id for taste_id, serving_version in serving_versions.items() if serving_version.learner == graph.learner
@@ -91,11 +94,12 @@ def _measure(
     rows = np.sort(np.random.default_rng(_SEED).choice(len(catalog), min(CANDIDATES, len(catalog)), replace=False))
     features = catalog.normalized.take(rows, axis=0)
 
-    def served() -> NDArray[np.float32]:
-        return models.of(user_id, serving_versions)[taste_id].probabilities(catalog.normalized.take(rows, axis=0))
+    async def served() -> NDArray[np.float32]:
+        model = (await models.open(user_id, serving_versions))[taste_id]
+        return model.probabilities(catalog.normalized.take(rows, axis=0))
 
     calls = [served, _bare(graph, features, threads=1), _bare(graph, features, threads=0)]
-    seconds = _medians(calls)
+    seconds = await _medians(calls)
     return ScoringFigures(graph.learner, len(catalog), len(rows), *seconds)
 
 
@@ -106,12 +110,14 @@ def _bare(graph: Graph, features: NDArray[np.float32], threads: int) -> Call:
     return lambda: session.run([OUTPUT], {INPUT: features})
 
 
-def _medians(calls: Sequence[Call]) -> list[float]:
+async def _medians(calls: Sequence[Call]) -> list[float]:
     """Return the median seconds of each call over many turns."""
     seconds: list[list[float]] = [[] for _ in calls]
     for turn, (call, times) in itertools.product(range(_WARM_UP + _REPETITIONS), zip(calls, seconds, strict=True)):
         started = time.perf_counter()
-        call()
+        answer = call()
+        if inspect.isawaitable(answer):
+            await answer
         if turn >= _WARM_UP:
             times.append(time.perf_counter() - started)
     return [float(np.median(times)) for times in seconds]

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from palate.domain.confidence import PRIOR_STRENGTH
+from palate.domain.profile import PRIOR_STRENGTH
 from palate.plugins.strategy import Rows
 from scipy.special import expit
 
