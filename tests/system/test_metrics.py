@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 from palate import __version__
-from palate.app.metrics import Metrics
+from palate.metrics import Metrics
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, NotFound, StrategyFailed
 from palate.plugins.registry import installed

@@ -4,6 +4,7 @@
     ├── InvalidField         correct the request
     ├── NotFound             name something that exists
     ├── StrategyFailed       ask without naming the strategy
+    ├── StrategyDeclined     ask without naming the strategy
     ├── Overloaded           try again later
     ├── Unavailable          try again later: the server cannot reach its store, or is stopping
     │   └── Unreachable      start the server or name another: nobody answered
@@ -35,6 +36,7 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "PermissionDenied",
+    "StrategyDeclined",
     "StrategyFailed",
     "TimedOut",
     "Unauthenticated",
@@ -104,7 +106,16 @@ class NotFound(CallFailed):
 
 
 class StrategyFailed(CallFailed):
-    """A strategy that the request named, or the whole stages, broke, ran out of time or declined."""
+    """A strategy that the request named, or every stage, failed or ran out of time."""
+
+    @property
+    def strategy(self) -> str:
+        """The strategy's name."""
+        return self.details.metadata.get("strategy", "")
+
+
+class StrategyDeclined(CallFailed):
+    """The strategy that the request named has nothing to say of the listener."""
 
     @property
     def strategy(self) -> str:
@@ -113,7 +124,7 @@ class StrategyFailed(CallFailed):
 
 
 class Overloaded(CallFailed):
-    """The server had too many calls in hand, and still had after the retries."""
+    """The server had too many calls in flight, and still had after the retries."""
 
 
 class Unavailable(CallFailed):
@@ -168,6 +179,8 @@ def _error(error: grpc.RpcError, address: str) -> CallFailed:
         return Unreachable(f"no palate server answers at {address}: {message}", code, details)
     if details.reason == "STRATEGY_FAILED":
         return StrategyFailed(message, code, details)
+    if details.reason == "STRATEGY_DECLINED":
+        return StrategyDeclined(message, code, details)
     return _ERRORS.get(code, CallFailed)(message, code, details)
 
 

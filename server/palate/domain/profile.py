@@ -15,6 +15,7 @@ Source:
     combination is the noisy-or of Pearl, *Probabilistic Reasoning in Intelligent Systems*, section 4.3.2.
 """
 
+import copyreg
 import enum
 import json
 import math
@@ -48,6 +49,9 @@ __all__ = [
     "dislike_pull",
     "read_only",
 ]
+
+copyreg.pickle(MappingProxyType, lambda view: (MappingProxyType, (dict(view),)))
+"""Read-only views are copied and sent to other processes like the mappings behind them."""
 
 K = TypeVar("K")
 V = TypeVar("V")

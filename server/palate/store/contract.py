@@ -43,11 +43,6 @@ class Header:
     models_revision: int = 0
     generation: str = ""
 
-    def continues(self, earlier: "Header") -> bool:
-        """Return whether only events lie between an earlier header and this one."""
-        same = (self.feature_map, self.generation) == (earlier.feature_map, earlier.generation)
-        return same and self.revision >= earlier.revision
-
 
 @dataclass(frozen=True, slots=True)
 class Current:
