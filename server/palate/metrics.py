@@ -62,7 +62,7 @@ class Metrics:
             registry=registry,
         )
         self.feedback_recorded = Counter(
-            "palate_feedback_recorded", "Feedback that was made durable.", ["verdict"], registry=registry
+            "palate_feedback_recorded", "Feedback that was made durable.", ["kind"], registry=registry
         )
         self.feedback_batch = Histogram(
             "palate_feedback_batch_size", "Events in one transaction.", buckets=_EVENTS, registry=registry

@@ -65,7 +65,7 @@ class ServerConfig(_Table):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Worker processes. They share the port, the catalog's memory and the store."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 256
-    """Calls that one worker has in hand; further ones get RESOURCE_EXHAUSTED before any work."""
+    """Calls that one worker has in flight; further ones get RESOURCE_EXHAUSTED before any work."""
     drain_seconds: Annotated[float, Field(ge=0)] = 10.0
     """How long calls in flight may go on after SIGTERM."""
     tls_certificate: Path | None = None
@@ -158,7 +158,7 @@ class TrainingConfig(_Table):
 
 
 class CacheConfig(_Table):
-    """Table ``[cache]``: what one worker keeps in memory."""
+    """Table ``[cache]``: what one worker caches in memory."""
 
     max_ratings: Annotated[int, Field(ge=0)] = 500_000
     """Rated tracks over all cached profiles; one takes 800 to 1,200 bytes, and each profile counts as eight more."""

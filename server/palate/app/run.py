@@ -127,7 +127,7 @@ def _replace_dead(config: Config, metrics: WorkerMetrics, workers: list[BaseProc
         if worker.is_alive() or wait([stop], timeout=0):
             continue
         _log.error("a worker died; starting another", exit_code=worker.exitcode)
-        metrics.bury(place)
+        metrics.forget(place)
         time.sleep(_RESTART_PAUSE_SECONDS)
         try:
             workers[place], ready = _start_worker(config, metrics, place)

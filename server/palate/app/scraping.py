@@ -44,7 +44,7 @@ class WorkerMetrics:
         library.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]  # the library leaves its types out
         return Metrics()
 
-    def bury(self, place: int) -> None:
+    def forget(self, place: int) -> None:
         """Forget the calls that a dead worker had in flight."""
         if self.path is not None:
             mark_process_dead(place, self.path)  # type: ignore[no-untyped-call]  # the library leaves its types out

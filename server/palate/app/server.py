@@ -92,7 +92,7 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Drain, then let go of everything in the reverse order."""
+        """Drain, then close everything in the reverse order."""
         await self._closing.aclose()
 
     @property

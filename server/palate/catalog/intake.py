@@ -77,7 +77,7 @@ def check_tracks(path: Path, tracks: pa.Table, features: NDArray[np.float32]) ->
     for rule, holds in rules.items():
         if not holds.all():
             track_id = tracks.column("track_id")[int(np.argmin(holds))].as_py()
-            raise CatalogError(f"{path}: track {track_id!r} needs {rule}; mend or leave out such tracks")
+            raise CatalogError(f"{path}: track {track_id!r} needs {rule}; correct or leave out such tracks")
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:

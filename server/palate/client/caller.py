@@ -152,7 +152,7 @@ class Client:
         recommendation_id: str = "",
         request_id: str = "",
     ) -> feedback_pb2.RecordFeedbackResponse:
-        """Record one verdict; it is durable when this returns."""
+        """Record a like or dislike; it is durable when this returns."""
         request = feedback_pb2.RecordFeedbackRequest(
             user_id=user_id,
             track_id=track_id,
@@ -165,7 +165,7 @@ class Client:
     def batch_record_feedback(
         self, requests: Iterable[feedback_pb2.RecordFeedbackRequest]
     ) -> feedback_pb2.BatchRecordFeedbackResponse:
-        """Record up to 1,000 verdicts together or not at all. The requests are left as they are."""
+        """Record up to 1,000 likes and dislikes together or not at all. The requests are left as they are."""
         batch = feedback_pb2.BatchRecordFeedbackRequest(requests=requests)
         for request in batch.requests:
             request.request_id = request.request_id or _new_request_id()
@@ -174,7 +174,7 @@ class Client:
     def retract_feedback(
         self, user_id: str, track_id: str, *, request_id: str = ""
     ) -> feedback_pb2.RetractFeedbackResponse:
-        """Take the standing verdict on a track back."""
+        """Take the rating of a track back."""
         request = feedback_pb2.RetractFeedbackRequest(
             user_id=user_id, track_id=track_id, request_id=request_id or _new_request_id()
         )

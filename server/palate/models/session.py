@@ -22,7 +22,7 @@ _WARM_UP: Final = np.random.default_rng(0).normal(size=(16, len(FEATURES))).asty
 
 
 class ServedModel:
-    """A model of one taste that answers; keeps `palate.plugins.strategy.TasteModel`.
+    """A model of one taste that answers; implements `palate.plugins.strategy.TasteModel`.
 
     Make one with `load`. Its session takes no threads of its own, so that thousands can be open; several threads may
     ask it at once.
@@ -91,7 +91,7 @@ _OUTPUTS: Final = [OUTPUT]
 def _options() -> onnxruntime.SessionOptions:
     """Return what makes a session small, quick to open and free of threads.
 
-    A session with the defaults starts a pool of threads, keeps an arena, and remembers a plan of its memory for every
+    A session with the defaults starts a pool of threads, holds an arena, and caches a plan of its memory for every
     number of rows that it has seen. Here all sessions of the process share one arena: without any, a call of the
     trees takes a thousand page faults, and resident memory wanders. Exported graphs hold nothing to optimise: looking
     for it takes 0.1 to 0.3 ms longer, while other threads wait, and makes none of the three families quicker.

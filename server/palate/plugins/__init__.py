@@ -1,4 +1,4 @@
-"""What a strategy is, and what turns strategies into slates."""
+"""What third parties extend: strategies and learners, how they are found and loaded, and how they are isolated."""
 
 from palate.plugins.registry import Registered, Registry, StrategyState
 from palate.plugins.strategy import (

@@ -1,8 +1,8 @@
-"""Which strategies there are: found by entry point, loaded, and put on the stages.
+"""Which strategies there are: found by entry point, loaded, and put in the order of their stages.
 
 Installed distributions name their strategies in the entry-point group ``palate.strategies``; palate's own come
-the same way. A strategy that cannot be used is kept with the reason; it takes the server down only where the
-operator requires it.
+the same way. A strategy that cannot be used is listed with the reason; it stops the server only where the operator
+requires it.
 """
 
 import enum

@@ -219,23 +219,22 @@ class Memoise(Protocol):
         """Return what was found for an equal taste under that key, or find it now."""
 
 
-def _find_anew(taste: Taste, key: Hashable, find: Callable[[], A], /) -> A:  # noqa: ARG001 - it remembers nothing
-    """Find things anew whenever they are asked for."""
+def _find_anew(taste: Taste, key: Hashable, find: Callable[[], A], /) -> A:  # noqa: ARG001 - it caches nothing
+    """Find an array anew whenever it is asked for."""
     return find()
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a strategy may reach besides the request and the profile.
+    """What a strategy may reach besides the request and the profile: frozen values, nothing that does I/O.
 
     Attributes:
         catalog: The catalog.
-        liked: Rows of the standing likes of each taste, by taste_id; tracks that the catalog no longer has
-            are left out.
-        disliked: The same of the dislikes.
-        models: The model that serves each taste, by taste_id; under the empty string the listener's common
-            model, which serves the tastes that have none of their own. A model is loaded when it is first asked
-            for; one that cannot be loaded is not there. False when there is certainly none.
+        liked: Rows of the liked tracks of each taste, by taste_id; tracks that the catalog no longer has are left
+            out. A read-only view of read-only arrays.
+        disliked: The same of the disliked tracks.
+        models: The model that serves each taste, by taste_id, opened; under the empty string the listener's common
+            model, which serves the tastes that have none of their own. A read-only view.
         memoise: Called with a taste, a key and a function that finds an array, such as rows or their scores, returns
             that array, read-only. It may be from an earlier call, so it must depend on nothing but the taste, the key
             and the catalog; the key must tell apart whatever else it depends on, such as the strategy's configuration
@@ -257,7 +256,7 @@ class Strategy(Protocol):
 
     Attributes:
         config_type: A frozen dataclass; the operator's table ``[strategies.options.NAME]`` becomes one.
-        stage: Its place on the stages unless the operator says otherwise; None answers only by name.
+        stage: From where on it applies, unless the operator says otherwise; None answers only by name.
     """
 
     config_type: ClassVar[type[Any]]

@@ -26,7 +26,7 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
         request: feedback_pb2.RecordFeedbackRequest,
         context: CallContext,
     ) -> feedback_pb2.RecordFeedbackResponse:
-        """Record one verdict."""
+        """Record one like or dislike."""
         [recorded] = await asyncio.wrap_future(self._service.record([_feedback(request)]))
         return feedback_pb2.RecordFeedbackResponse(profile_revision=recorded.revision, taste_id=recorded.taste_id)
 
@@ -35,7 +35,7 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
         request: feedback_pb2.BatchRecordFeedbackRequest,
         context: CallContext,
     ) -> feedback_pb2.BatchRecordFeedbackResponse:
-        """Record several verdicts together."""
+        """Record several ratings together."""
         repeated("requests", len(request.requests), _MAX_BATCH, smallest=1)
         recorded = await asyncio.wrap_future(await asyncio.to_thread(self._record_batch, request))
         return feedback_pb2.BatchRecordFeedbackResponse(
@@ -50,7 +50,7 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
         request: feedback_pb2.RetractFeedbackRequest,
         context: CallContext,
     ) -> feedback_pb2.RetractFeedbackResponse:
-        """Take a verdict back."""
+        """Take a rating back."""
         feedback = Feedback(
             identifier("user_id", request.user_id),
             EventKind.RETRACT,

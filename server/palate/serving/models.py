@@ -64,7 +64,7 @@ class ModelService:
         return record
 
     def onnx(self, version: str) -> bytes:
-        """Return the ONNX file of a model. NotFound when there is no such model or its file is no longer kept."""
+        """Return the ONNX file of a model. NotFound when there is no such model or its file was deleted."""
         artifact = self._models.artifact(version)
         if artifact is None:
             record = self.model(version)

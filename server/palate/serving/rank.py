@@ -52,7 +52,7 @@ class RankService:
         self._metrics = metrics
 
     async def rank(self, query: RankQuery, deadline: float | None = None) -> bytes:
-        """Put given tracks in a listener's order; equal scores keep the order given.
+        """Put given tracks in a listener's order; equal scores stay in the order given.
 
         A listener's own ratings count for more than any score: disliked tracks come last, and their scores are at
         most the lowest of the others.

@@ -90,11 +90,11 @@ class Router:
 
     @property
     def abandoned(self) -> int:
-        """How many calls of strategies run on though nobody waits for them; they keep their threads."""
+        """How many calls of strategies run on though nobody waits for them; they occupy their threads."""
         return sum(isolation.abandoned for isolation in self._isolated.values())
 
     def close(self) -> None:
-        """Let go of the threads; abandoned calls keep theirs."""
+        """Close the threads, except those of abandoned calls."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._compute.shutdown()
 
@@ -120,7 +120,7 @@ class Router:
             profile: The listener.
             request: What is asked for.
             context: The catalog, what the listener rated, and their models.
-            name: The only strategy to ask; empty for the stages.
+            name: The only strategy to ask; empty for those that apply, highest stage first.
             deadline: When the caller stops waiting, on the clock of `time.monotonic`.
 
         Raises:
@@ -164,7 +164,7 @@ class Router:
             profile: The listener.
             rows: The tracks.
             context: The catalog, what the listener rated, and their models.
-            name: The only strategy to ask; empty for the stages.
+            name: The only strategy to ask; empty for those that apply, highest stage first.
             deadline: When the caller stops waiting, on the clock of `time.monotonic`.
 
         Returns:
@@ -203,7 +203,7 @@ class Router:
     def _seconds(self, asked: Registered, name: str, deadline: float | None, *, spare: bool = False) -> float:
         """Return how long to wait for a strategy.
 
-        Half of what is left is kept for the stages below, and for the answer where there is a part of it already
+        Half of what is left is reserved for the stages below, and for the answer where there is a part of it already
         (`spare`). The one that was named gets all the rest, and so does the lowest stage, whose time limit does not
         count then: giving up would leave the listener without a slate.
         """
