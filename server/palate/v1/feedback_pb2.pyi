@@ -45,7 +45,7 @@ Global___Verdict: typing_extensions.TypeAlias = Verdict
 
 @typing.final
 class RecordFeedbackRequest(google.protobuf.message.Message):
-    """One verdict on one track."""
+    """A like or dislike of one track."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -57,7 +57,7 @@ class RecordFeedbackRequest(google.protobuf.message.Message):
     user_id: builtins.str
     """Required. The listener, 1 to 128 bytes of UTF-8 without NUL. A new one is created."""
     track_id: builtins.str
-    """Required. The track, 1 to 128 bytes. A later verdict on the same track replaces the earlier one."""
+    """Required. The track, 1 to 128 bytes. A later rating of the same track replaces the earlier one."""
     verdict: Global___Verdict.ValueType
     """Required. Like or dislike."""
     request_id: builtins.str
@@ -104,14 +104,14 @@ Global___RecordFeedbackResponse: typing_extensions.TypeAlias = RecordFeedbackRes
 
 @typing.final
 class BatchRecordFeedbackRequest(google.protobuf.message.Message):
-    """Several verdicts that are recorded together or not at all."""
+    """Several likes and dislikes that are recorded together or not at all."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REQUESTS_FIELD_NUMBER: builtins.int
     @property
     def requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RecordFeedbackRequest]:
-        """Required. 1 to 1,000 verdicts, applied in order; they may be of different listeners."""
+        """Required. 1 to 1,000 likes and dislikes, applied in order; they may be of different listeners."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ Global___BatchRecordFeedbackResponse: typing_extensions.TypeAlias = BatchRecordF
 
 @typing.final
 class RetractFeedbackRequest(google.protobuf.message.Message):
-    """Takes a verdict back, as if it had never been given."""
+    """Takes a rating back, as if it had never been given."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -154,7 +154,7 @@ class RetractFeedbackRequest(google.protobuf.message.Message):
     user_id: builtins.str
     """Required. The listener, 1 to 128 bytes of UTF-8 without NUL."""
     track_id: builtins.str
-    """Required. The track whose verdict is taken back, 1 to 128 bytes."""
+    """Required. The track whose rating is taken back, 1 to 128 bytes."""
     request_id: builtins.str
     """Recommended. As in RecordFeedbackRequest."""
     def __init__(

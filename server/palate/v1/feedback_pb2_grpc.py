@@ -72,7 +72,7 @@ class FeedbackServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RetractFeedback(self, request, context):
-        """Takes the standing verdict on a track back. NOT_FOUND when there is none.
+        """Takes the rating of a track back. NOT_FOUND when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

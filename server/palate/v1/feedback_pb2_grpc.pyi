@@ -117,7 +117,7 @@ class FeedbackServiceStub(typing.Generic[_FeedbackServiceRecordFeedbackType, _Fe
     """
 
     RetractFeedback: _FeedbackServiceRetractFeedbackType
-    """Takes the standing verdict on a track back. NOT_FOUND when there is none."""
+    """Takes the rating of a track back. NOT_FOUND when there is none."""
 
 FeedbackServiceAsyncStub: typing_extensions.TypeAlias = FeedbackServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -161,6 +161,6 @@ class FeedbackServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.feedback_pb2.RetractFeedbackRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.feedback_pb2.RetractFeedbackResponse, collections.abc.Awaitable[palate.v1.feedback_pb2.RetractFeedbackResponse]]:
-        """Takes the standing verdict on a track back. NOT_FOUND when there is none."""
+        """Takes the rating of a track back. NOT_FOUND when there is none."""
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -374,7 +374,7 @@ Global___RollbackModelResponse: typing_extensions.TypeAlias = RollbackModelRespo
 
 @typing.final
 class PinModelRequest(google.protobuf.message.Message):
-    """Keeps a model in service, or lets it be replaced again."""
+    """Pins a model, so that training does not replace it, or unpins it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -86,7 +86,7 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ExportModel(self, request, context):
-        """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file is no longer kept:
+        """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file was deleted:
         of models that do not serve, only the last few of each taste keep theirs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -94,7 +94,7 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RollbackModel(self, request, context):
-        """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and is still kept. Sent
+        """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and still has its file. Sent
         again without a version, it goes further back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

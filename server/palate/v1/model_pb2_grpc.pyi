@@ -187,12 +187,12 @@ class ModelServiceStub(typing.Generic[_ModelServiceListModelsType, _ModelService
     """Returns one model. NOT_FOUND when there is none of that version."""
 
     ExportModel: _ModelServiceExportModelType
-    """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file is no longer kept:
+    """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file was deleted:
     of models that do not serve, only the last few of each taste keep theirs.
     """
 
     RollbackModel: _ModelServiceRollbackModelType
-    """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and is still kept. Sent
+    """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and still has its file. Sent
     again without a version, it goes further back.
     """
 
@@ -254,7 +254,7 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.model_pb2.ExportModelRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.model_pb2.ExportModelResponse, collections.abc.Awaitable[palate.v1.model_pb2.ExportModelResponse]]:
-        """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file is no longer kept:
+        """Returns the ONNX file of a model. NOT_FOUND when there is none of that version, or its file was deleted:
         of models that do not serve, only the last few of each taste keep theirs.
         """
 
@@ -264,7 +264,7 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         request: palate.v1.model_pb2.RollbackModelRequest,
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.model_pb2.RollbackModelResponse, collections.abc.Awaitable[palate.v1.model_pb2.RollbackModelResponse]]:
-        """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and is still kept. Sent
+        """Moves a taste back to an earlier model. NOT_FOUND when there is none that served before and still has its file. Sent
         again without a version, it goes further back.
         """
 

@@ -34,7 +34,7 @@ class _TasteStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     TASTE_STATE_WEAK: _TasteState.ValueType  # 2
     """Has likes but little confidence: it gets a few slots, and is explored."""
     TASTE_STATE_INACTIVE: _TasteState.ValueType  # 3
-    """Has no standing likes."""
+    """Has no likes."""
 
 class TasteState(_TasteState, metaclass=_TasteStateEnumTypeWrapper):
     """How established a taste is."""
@@ -46,7 +46,7 @@ TASTE_STATE_ACTIVE: TasteState.ValueType  # 1
 TASTE_STATE_WEAK: TasteState.ValueType  # 2
 """Has likes but little confidence: it gets a few slots, and is explored."""
 TASTE_STATE_INACTIVE: TasteState.ValueType  # 3
-"""Has no standing likes."""
+"""Has no likes."""
 Global___TasteState: typing_extensions.TypeAlias = TasteState
 
 class _FeedbackKind:
@@ -62,7 +62,7 @@ class _FeedbackKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._E
     FEEDBACK_KIND_DISLIKE: _FeedbackKind.ValueType  # 2
     """A track was disliked."""
     FEEDBACK_KIND_RETRACT: _FeedbackKind.ValueType  # 3
-    """The verdict on a track was taken back."""
+    """The rating of a track was taken back."""
     FEEDBACK_KIND_DELETE_TASTE: _FeedbackKind.ValueType  # 4
     """A taste was deleted."""
 
@@ -76,7 +76,7 @@ FEEDBACK_KIND_LIKE: FeedbackKind.ValueType  # 1
 FEEDBACK_KIND_DISLIKE: FeedbackKind.ValueType  # 2
 """A track was disliked."""
 FEEDBACK_KIND_RETRACT: FeedbackKind.ValueType  # 3
-"""The verdict on a track was taken back."""
+"""The rating of a track was taken back."""
 FEEDBACK_KIND_DELETE_TASTE: FeedbackKind.ValueType  # 4
 """A taste was deleted."""
 Global___FeedbackKind: typing_extensions.TypeAlias = FeedbackKind
@@ -127,9 +127,9 @@ class Taste(google.protobuf.message.Message):
     state: Global___TasteState.ValueType
     """How established the taste is. Always set."""
     likes: builtins.int
-    """How many standing likes it has."""
+    """How many liked tracks it has."""
     dislikes: builtins.int
-    """How many standing dislikes it has."""
+    """How many disliked tracks it has."""
     confidence: builtins.float
     """How sure palate is of the taste, in [0, 1]; below 1 before it is rounded to a float. Grows with likes, falls
     with dislikes.
@@ -189,7 +189,7 @@ class Profile(google.protobuf.message.Message):
     revision: builtins.int
     """Grows by one with every feedback. Always set."""
     interaction_count: builtins.int
-    """How many tracks have a standing verdict."""
+    """How many tracks are rated."""
     confidence: builtins.float
     """How sure palate is of the listener's tastes taken together, in [0, 1]; below 1 before it is rounded to a float."""
     stage: builtins.str

@@ -77,7 +77,7 @@ class ProfileServiceServicer(object):
 
     def DeleteTaste(self, request, context):
         """Deletes a taste. Its tracks stay rated, so they are not recommended again, but count for nothing; a new
-        verdict opens the taste anew. NOT_FOUND when the profile has no such taste.
+        rating opens the taste anew. NOT_FOUND when the profile has no such taste.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

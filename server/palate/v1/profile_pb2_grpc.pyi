@@ -140,7 +140,7 @@ class ProfileServiceStub(typing.Generic[_ProfileServiceGetProfileType, _ProfileS
 
     DeleteTaste: _ProfileServiceDeleteTasteType
     """Deletes a taste. Its tracks stay rated, so they are not recommended again, but count for nothing; a new
-    verdict opens the taste anew. NOT_FOUND when the profile has no such taste.
+    rating opens the taste anew. NOT_FOUND when the profile has no such taste.
     """
 
     DeleteProfile: _ProfileServiceDeleteProfileType
@@ -191,7 +191,7 @@ class ProfileServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[palate.v1.profile_pb2.DeleteTasteResponse, collections.abc.Awaitable[palate.v1.profile_pb2.DeleteTasteResponse]]:
         """Deletes a taste. Its tracks stay rated, so they are not recommended again, but count for nothing; a new
-        verdict opens the taste anew. NOT_FOUND when the profile has no such taste.
+        rating opens the taste anew. NOT_FOUND when the profile has no such taste.
         """
 
     @abc.abstractmethod

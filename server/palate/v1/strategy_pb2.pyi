@@ -70,7 +70,7 @@ class Strategy(google.protobuf.message.Message):
     version: builtins.str
     """The version of that distribution. Always set."""
     stage_number: builtins.int
-    """Its place on the stages, from 1 for the lowest. 0 when it stands on none and answers only by name."""
+    """Its place among the stages, from 1 for the lowest. 0 when it has no stage and answers only by name."""
     min_confidence: builtins.float
     """The profile confidence from which it applies, in [0, 1)."""
     min_interactions: builtins.int
@@ -114,7 +114,7 @@ class ListStrategiesResponse(google.protobuf.message.Message):
     STRATEGIES_FIELD_NUMBER: builtins.int
     @property
     def strategies(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Strategy]:
-        """The strategies: the stages from the bottom up, then the others by name."""
+        """The strategies: those with a stage, lowest first, then the others by name."""
 
     def __init__(
         self,
