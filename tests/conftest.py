@@ -18,9 +18,9 @@ import psycopg
 import pytest
 from hypothesis import settings
 from palate.app.config import LogConfig, load_config
+from palate.app.embedded import running_server
 from palate.app.logs import set_up_logs
 from palate.catalog.snapshot import Catalog
-from palate.testing.server import running_server
 from palate_tools.catalog.bundled import bundled_catalog
 from prometheus_client.parser import text_string_to_metric_families
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import grpc
 import pytest
 from palate import __version__
-from palate.metrics import Metrics
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, NotFound, StrategyFailed
+from palate.metrics import Metrics
 from palate.plugins.registry import installed
 from palate.v1 import feedback_pb2, feedback_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
 from prometheus_client import CollectorRegistry

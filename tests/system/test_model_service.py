@@ -9,8 +9,8 @@ import pytest
 from palate.client import Client, InvalidField, NotFound, pages
 from palate.store import open_store
 from palate.store.contract import Metric, Store
-from palate.testing.models import like, make_artifact, make_record, make_run, publish, reject
 from palate.v1 import model_pb2
+from support.models import like, make_artifact, make_record, make_run, publish, reject
 
 FORGED = "forged"
 

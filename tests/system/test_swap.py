@@ -18,9 +18,9 @@ from palate.models.serving import ServedModels
 from palate.serving.listeners import Listeners
 from palate.store import open_store
 from palate.store.contract import ModelState, Store
-from palate.testing.models import make_record, make_run
 from palate_tools.listening import recommend
 from palate_tools.models import models
+from support.models import make_record, make_run
 from support.repository import DOCS
 
 GUIDE = DOCS / "metrics.md"

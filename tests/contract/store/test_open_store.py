@@ -10,7 +10,7 @@ import palate.store
 import pytest
 from palate.errors import ConfigError, StoreUnavailable
 from palate.store import open_store
-from palate.testing.store import assert_writable
+from support.store_suite import assert_writable
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from palate.testing.model_store import ModelStoreSuite
-from palate.testing.store import StoreSuite
+from support.model_store_suite import ModelStoreSuite
+from support.store_suite import StoreSuite
 
 
 class SqliteUrl:

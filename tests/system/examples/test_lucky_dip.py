@@ -16,7 +16,7 @@ SESSION = """
 import json, sys
 from palate.client import Client
 from palate.app.config import load_config
-from palate.testing.server import running_server
+from palate.app.embedded import running_server
 from palate.v1.strategy_pb2 import StrategyState
 
 catalog, data_dir, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])

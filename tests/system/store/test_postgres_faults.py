@@ -20,9 +20,9 @@ from palate.store.migrations import upgrade
 from palate.store.postgres import PostgresDatabase
 from palate.store.schema import metadata
 from palate.store.statements import Statements
-from palate.testing.factories import record, walk
-from palate.testing.store import assert_replay_equals_stored, assert_writable
 from sqlalchemy import make_url
+from support.factories import record, walk
+from support.store_suite import assert_replay_equals_stored, assert_writable
 
 
 @pytest.fixture

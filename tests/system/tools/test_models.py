@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from palate.store import open_store
 from palate.store.contract import Metric, Store
-from palate.testing.models import like, make_artifact, publish
 from palate_tools.models import models
+from support.models import like, make_artifact, publish
 
 Run = Callable[..., Result]
 

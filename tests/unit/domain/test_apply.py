@@ -19,7 +19,7 @@ from palate.domain import (
     replay,
 )
 from palate.domain.features import Position, positions
-from palate.testing.factories import make_feature_map, make_recorded_track
+from support.factories import make_feature_map, make_recorded_track
 
 LIKE, DISLIKE, RETRACT, DELETE_TASTE = EventKind
 FEATURE_MAP = make_feature_map()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from palate.domain import Event, EventKind, Profile, RecordedTrack, apply_events, replay
 from palate.domain.features import FIXED_POINT, Features, positions
-from palate.testing.factories import make_feature_map
+from support.factories import make_feature_map
 
 FEATURE_MAP = make_feature_map()
 values = st.one_of(st.floats(-60, 250, width=32), st.floats(allow_nan=False, allow_infinity=False, width=32))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from palate.domain import Profile, Tally, Taste, TasteState, combined_confidence, confidence, dislike_pull
 from palate.domain.features import positions
-from palate.testing.factories import make_feature_map, make_recorded_track
+from support.factories import make_feature_map, make_recorded_track
 
 FEATURE_MAP = make_feature_map()
 counts = st.integers(0, 10**6)

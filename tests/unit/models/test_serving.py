@@ -13,7 +13,7 @@ from palate.errors import StoreUnavailable
 from palate.models.serving import ServedModels
 from palate.store import open_store
 from palate.store.contract import ModelState, ServingVersion, Store
-from palate.testing.models import like, make_record, make_run
+from support.models import like, make_record, make_run
 
 FEATURE_MAP = "0123456789abcdef"
 ROWS = np.zeros((1, 9), dtype=np.float32)

@@ -10,7 +10,7 @@ from palate.serving.models import ModelService
 from palate.serving.paging import PageTokens
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.testing.models import like, make_artifact, make_record, publish, reject
+from support.models import like, make_artifact, make_record, publish, reject
 
 
 @pytest.fixture

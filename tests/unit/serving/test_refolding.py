@@ -12,7 +12,7 @@ from palate.domain.features import FeatureMap
 from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.testing.factories import record, walk
+from support.factories import record, walk
 
 
 @pytest.fixture

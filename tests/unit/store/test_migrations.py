@@ -18,8 +18,8 @@ from palate.store import Header, open_store
 from palate.store.migrations import upgrade
 from palate.store.schema import metadata
 from palate.store.sqlite import SqliteDatabase
-from palate.testing.factories import record
-from palate.testing.models import publish
+from support.factories import record
+from support.models import publish
 
 
 @pytest.fixture

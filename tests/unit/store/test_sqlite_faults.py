@@ -14,9 +14,9 @@ from palate.store import open_store
 from palate.store.models import SqlModels
 from palate.store.sql import ConnectionPool, SqlStore
 from palate.store.sqlite import SqliteDatabase
-from palate.testing.factories import make_feature_map, record, walk
-from palate.testing.models import like, make_record, make_run, publish
-from palate.testing.store import assert_replay_equals_stored, assert_writable
+from support.factories import make_feature_map, record, walk
+from support.models import like, make_record, make_run, publish
+from support.store_suite import assert_replay_equals_stored, assert_writable
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from palate.domain.features import FeatureMap
 from palate.domain.profile import Profile
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
-from palate.testing.factories import make_feature_map, walk
 from palate_tools.profiles import profiles, rebuild_profile
+from support.factories import make_feature_map, walk
 
 Run = Callable[..., Result]
 

@@ -13,9 +13,9 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 from palate.app.config import Config, load_config
+from palate.app.embedded import running_server
 from palate.client import Client
 from palate.errors import PalateError
-from palate.testing.server import running_server
 from palate.v1 import feedback_pb2
 from palate_tools.training.fleet import Job, train_fleet
 from palate_tools.training.report import ListenerReport, Outcome

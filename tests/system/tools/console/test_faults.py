@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from palate.app.config import load_config
-from palate.testing.server import running_server
+from palate.app.embedded import running_server
 from palate_tools.console.retraining import Trainer
 
 Serve = Callable[..., str]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from palate.client import Client
 from palate.store import open_store
-from palate.testing.models import like, publish
 from palate.v1 import feedback_pb2
 from palate_tools.console.retraining import Trainer
+from support.models import like, publish
 
 Serve = Callable[..., str]
 

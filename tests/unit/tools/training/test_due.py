@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
 from palate.store.contract import Store
-from palate.testing.models import make_artifact, make_record, make_run
 from palate_tools.training.due import common_direction, due_listeners
 from palate_tools.training.trainer import train_listener
 from palate_tools.training.versions import made_for, new_run_id, new_version
 from palate_tools.training.workshop import Workshop
+from support.models import make_artifact, make_record, make_run
 
 NOBODY = np.empty((0, 9))
 

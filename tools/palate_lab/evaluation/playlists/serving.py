@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from palate.app.config import load_config
+from palate.app.embedded import running_server
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, pages
 from palate.plugins.strategy import Rows
-from palate.testing.server import running_server
 from palate.v1 import feedback_pb2
 
 from palate_lab.evaluation.playlists.listeners import PlaylistListener

@@ -1,4 +1,4 @@
-"""A trainer that is killed while it publishes. It stands here because a new process must be able to import it."""
+"""A trainer that is killed while it publishes."""
 
 import multiprocessing
 import os
@@ -10,7 +10,8 @@ from typing import Any
 from palate.store.models import SqlModels
 from palate.store.sql import ConnectionPool, SqlStore
 from palate.store.sqlite import SqliteConnection, SqliteDatabase
-from palate.testing.models import publish
+
+from support.models import publish
 
 __all__ = ["dies_publishing"]
 

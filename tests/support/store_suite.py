@@ -17,14 +17,14 @@ from itertools import count
 from multiprocessing.connection import Connection
 
 import pytest
-
 from palate.domain.apply import Change, replay
 from palate.domain.profile import Event, EventKind, RecordedTrack, Verdict
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
 from palate.store.contract import Current, Store
-from palate.testing.factories import make_feature_map, make_recorded_track, record, walk
-from palate.testing.opening import OpenedStore
+
+from support.factories import make_feature_map, make_recorded_track, record, walk
+from support.opening import OpenedStore
 
 __all__ = ["StoreSuite"]
 

@@ -1,4 +1,4 @@
-"""A real server inside a test's own process."""
+"""A server inside this process, for tests and experiments."""
 
 import asyncio
 import threading

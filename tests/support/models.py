@@ -6,7 +6,8 @@ from typing import Any
 
 from palate.domain.profile import EventKind
 from palate.store.contract import Metric, ModelRecord, ModelState, Store, TrainingRun
-from palate.testing.factories import record
+
+from support.factories import record
 
 __all__ = ["like", "make_artifact", "make_record", "make_run", "publish", "reject"]
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-
 from palate.store import open_store
 from palate.store.contract import Store
 

@@ -1,4 +1,4 @@
-"""The suite that the models of every store must pass, used like `palate.testing.store.StoreSuite`."""
+"""The suite that the models of every store must pass, used like `support.store_suite.StoreSuite`."""
 
 import multiprocessing
 import re
@@ -12,15 +12,15 @@ from math import inf
 from multiprocessing.connection import Connection
 
 import pytest
-
 from palate.domain.apply import replay
 from palate.domain.profile import EventKind
 from palate.errors import NotFound, StoreUnavailable
 from palate.store import open_store
 from palate.store.contract import Metric, ModelState, ServingVersion, Store
-from palate.testing.factories import make_feature_map, record
-from palate.testing.models import like, make_artifact, make_record, make_run, publish, reject
-from palate.testing.opening import OpenedStore
+
+from support.factories import make_feature_map, record
+from support.models import like, make_artifact, make_record, make_run, publish, reject
+from support.opening import OpenedStore
 
 __all__ = ["ModelStoreSuite"]
 

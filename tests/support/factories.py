@@ -3,7 +3,6 @@
 from functools import cache
 
 import numpy as np
-
 from palate.domain.apply import apply
 from palate.domain.features import FeatureMap
 from palate.domain.profile import Event, EventKind, RecordedTrack
