@@ -35,7 +35,7 @@ class ModelCache:
         store: Where the models are.
         feature_map: Fingerprint of the catalog's feature map; models that were made for another are not used.
         max_bytes: How much memory the sessions may take, as far as the models know what they take.
-        metrics: Counts models that serve, are opened, evicted and broken.
+        metrics: Counts models that are opened, evicted and broken.
     """
 
     def __init__(self, store: ModelStore, feature_map: str, max_bytes: int, metrics: Metrics) -> None:
@@ -64,7 +64,6 @@ class ModelCache:
             model = await self._usable(user_id, serving)
             if model is not None:
                 models[taste_id] = model
-                self._metrics.models_served.labels(model.learner).inc()
         return read_only(models)
 
     def close(self) -> None:
@@ -115,7 +114,10 @@ class ModelCache:
         except UnusableModel as error:
             _log.error("model cannot be used", version=version, reason=str(error))
             self._metrics.models_broken.inc()
-            self._loader.submit(self._mark, version, str(error))
+            try:
+                self._loader.submit(self._mark, version, str(error))
+            except RuntimeError:  # closed; the next worker that meets the model marks it
+                _log.warning("broken model not marked", version=version, reason="the server is stopping")
             return error
         self._metrics.sessions_opened.inc()
         return model

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -76,7 +76,7 @@ class Router:
         registry: The strategies.
         timeout: How many seconds a third-party strategy may take where others could answer in its place.
         limit: How many calls of one third-party strategy run at a time, and so how many can be abandoned.
-        metrics: Counts strategies that fail.
+        metrics: Counts strategies that fail, and models that take part.
     """
 
     def __init__(self, registry: Registry, timeout: float, metrics: Metrics, limit: int = 4) -> None:
@@ -153,6 +153,7 @@ class Router:
             raise failure
         leader, _ = contributions[0] if contributions else answers[-1]
         items = tuple(Placed(choice, asked.name) for asked, choices in contributions for choice in choices)
+        self._count_models(context, {placed.choice.model_version for placed in items})
         return Slate(leader.name, leader.version, items, degraded)
 
     async def score(
@@ -181,10 +182,19 @@ class Router:
             work = partial(_score, profile, rows, context)
             seconds = self._seconds(asked, name, deadline)
             try:
-                return asked.name, await self._ask(asked, work, seconds, _scoring_cost(profile, rows))
+                scores = await self._ask(asked, work, seconds, _scoring_cost(profile, rows))
             except (StrategyFailed, StrategyDeclined, Overloaded) as error:
                 failure = error
+            else:
+                self._count_models(context, set(scores.model_versions))
+                return asked.name, scores
         raise failure
+
+    def _count_models(self, context: Context, versions: Collection[str]) -> None:
+        """Count the models that took part in an answer."""
+        for model in context.models.values():
+            if model.version in versions:
+                self._metrics.models_served.labels(model.learner).inc()
 
     def _stages(self, profile: Profile, context: Context, name: str) -> Iterator[Registered]:
         """Iterate over the strategies to ask, first one first; there is always one."""
