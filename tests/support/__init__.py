@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("support.model_store_suite", "support.store_suite")
+pytest.register_assert_rewrite("support.factories")

@@ -3,13 +3,21 @@
 from functools import cache
 
 import numpy as np
-from palate.domain.apply import apply
+from palate.domain.apply import apply, replay
 from palate.domain.features import FeatureMap
 from palate.domain.profile import Event, EventKind, RecordedTrack
 from palate.domain.track import FEATURE_RANGES
-from palate.store.contract import Transaction
+from palate.store.contract import Store, Transaction
 
-__all__ = ["make_feature_map", "make_recorded_track", "record", "walk"]
+__all__ = [
+    "assert_replay_equals_stored",
+    "assert_writable",
+    "make_feature_map",
+    "make_recorded_track",
+    "record",
+    "taste_bytes",
+    "walk",
+]
 
 
 @cache
@@ -20,7 +28,7 @@ def make_feature_map(seed: int = 0) -> FeatureMap:
 
 
 def make_recorded_track(seed: int = 0, *genres: str) -> RecordedTrack:
-    """Return random evidence; its features are values of float32, as the catalog's are."""
+    """Return a random recorded track; its features are values of float32, as the catalog's are."""
     low, high = np.array(list(FEATURE_RANGES.values())).T
     features = np.random.default_rng(seed).uniform(low, high).astype(np.float32)
     return RecordedTrack(tuple(features.tolist()), genres or (f"genre {seed % 7}", "any"))
@@ -36,9 +44,9 @@ def record(
     request_id: str = "",
     recorded_at: int = 0,
 ) -> Event:
-    """Fold one event into the store: read what it touches, apply, append. Return the event.
+    """Apply one event to the stored profile: read what it touches, apply, append. Return the event.
 
-    Likes and dislikes get evidence that depends on the track.
+    Likes and dislikes get a recorded track that depends on the track.
     """
     feature_map = make_feature_map()
     current = transaction.current(user_id, track_id, taste_id)
@@ -69,3 +77,29 @@ def walk(transaction: Transaction, user_id: str, steps: int, seed: int = 0) -> N
             record(transaction, user_id, kind, taste_id=taste_id or "metal")
         else:
             record(transaction, user_id, kind, f"track {track}", taste_id)
+
+
+def assert_writable(store: Store) -> None:
+    """Open and end a writing transaction that writes nothing."""
+    with store.transaction():
+        pass
+
+
+def taste_bytes(store: Store, user_id: str) -> dict[str, bytes]:
+    """Return the bytes of a listener's tastes."""
+    stored = store.profile(user_id)
+    assert stored is not None
+    return {taste_id: taste.to_bytes() for taste_id, taste in stored[0].tastes.items()}
+
+
+def assert_replay_equals_stored(store: Store, user_id: str) -> None:
+    """Compare a stored profile with the replay of its log: values, order and bytes."""
+    stored = store.profile(user_id)
+    assert stored is not None
+    profile, header = stored
+    replayed = replay(user_id, store.events(user_id), make_feature_map())
+    assert replayed == profile
+    assert replayed.revision == header.revision
+    assert list(replayed.tastes) == list(profile.tastes)
+    assert list(replayed.ratings) == list(profile.ratings)
+    assert {name: taste.to_bytes() for name, taste in replayed.tastes.items()} == taste_bytes(store, user_id)

@@ -55,13 +55,13 @@ def make_run(store: Store, record: ModelRecord, **fields: Any) -> TrainingRun:
 
 
 def publish(store: Store, version: str, **fields: Any) -> str:
-    """Publish a model and return why it was kept out."""
+    """Publish a model and return why it was rejected."""
     made = make_record(version, **fields)
     return store.models.publish(made, make_artifact(version), make_run(store, made))
 
 
 def reject(store: Store, version: str, **fields: Any) -> None:
-    """Keep a model that did not win."""
+    """Reject a model."""
     made = make_record(version, reason="ranking is better", **fields)
     store.models.reject(made, make_artifact(version), make_run(store, made))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from palate.store import open_store
 from palate.store.contract import ModelState, Store
-from support.dying import dies_publishing
 from support.models import like, make_artifact, publish
+from support.processes import dies_publishing
 
 
 def whole(store: Store) -> tuple[str, dict[str, ModelState]]:

@@ -21,8 +21,7 @@ from palate.store.postgres import PostgresDatabase
 from palate.store.schema import metadata
 from palate.store.statements import Statements
 from sqlalchemy import make_url
-from support.factories import record, walk
-from support.store_suite import assert_replay_equals_stored, assert_writable
+from support.factories import assert_replay_equals_stored, assert_writable, record, walk
 
 
 @pytest.fixture

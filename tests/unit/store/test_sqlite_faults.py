@@ -14,9 +14,8 @@ from palate.store import open_store
 from palate.store.models import SqlModels
 from palate.store.sql import ConnectionPool, SqlStore
 from palate.store.sqlite import SqliteDatabase
-from support.factories import make_feature_map, record, walk
+from support.factories import assert_replay_equals_stored, assert_writable, make_feature_map, record, walk
 from support.models import like, make_record, make_run, publish
-from support.store_suite import assert_replay_equals_stored, assert_writable
 
 
 @pytest.fixture
