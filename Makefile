@@ -24,11 +24,11 @@ check: .venv/developing ## Lint, check types, and check the contract with its ge
 	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/python protos/generate.py --check
 
-demo: .venv/showing ## Walk a listener of three tastes up every rung, models and a report included
-	$(BIN)/palate demo
+demo: .venv/showing ## Follow a listener of three tastes through every stage, and draw a report
+	$(BIN)/palate lab demo
 
 bench: .venv/developing ## Measure the server under load, training and swaps, as ratios within one run
-	$(BIN)/palate bench
+	$(BIN)/palate lab bench
 
 proto: .venv/developing ## Generate the Python code of the contract anew
 	$(BIN)/python protos/generate.py
@@ -36,7 +36,7 @@ proto: .venv/developing ## Generate the Python code of the contract anew
 constraints: ## Pin the newest versions that pyproject.toml allows
 	rm -rf .venv/pinning && $(PYTHON) -m venv .venv/pinning
 	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q --upgrade pip hatchling editables
-	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train,console,dask,postgres,ray,report]' --group dev
+	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train,console,dask,lab,postgres,ray]' --group dev
 	.venv/pinning/bin/pip freeze --all --exclude-editable | grep -v '^setuptools==' > constraints.txt
 	rm -rf .venv/pinning
 
@@ -52,9 +52,9 @@ clean: ## Remove what the other targets made
 	@touch $@
 
 .venv/showing: .venv/serving
-	$(BIN)/pip install -q -e '.[train,report]'
+	$(BIN)/pip install -q -e '.[lab]'
 	@touch $@
 
 .venv/developing: .venv/serving
-	$(BIN)/pip install -q -e '.[train,console,dask,postgres,ray,report]' --group dev
+	$(BIN)/pip install -q -e '.[train,console,dask,lab,postgres,ray]' --group dev
 	@touch $@

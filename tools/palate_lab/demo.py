@@ -1,22 +1,20 @@
-"""`palate demo`: a listener of three tastes climbs every stage of the stages, models and their swaps included."""
+"""`palate lab demo`: follows a listener of three tastes through every stage, training and model swaps included."""
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import click
 from palate_tools.connecting import Session
-from palate_tools.listening import show_profile
+from palate_tools.profiles import show_profile
 from palate_tools.tables import Column, open_console, print_line, print_rows
 from palate_tools.training.report import Outcome, TasteReport
 from rich.console import Console
 
-from palate_lab.report.command import OUT, missing_extra
-from palate_lab.story.defaults import SEED, TURNS
-from palate_lab.story.telling import LISTENER, LOVES, Story, Trained, Turn, begin_story
+from palate_lab.report.making import report_on_story
+from palate_lab.story.telling import LISTENER, LOVES, Trained, Turn, begin_story
 
-__all__ = ["demo"]
+__all__ = ["tell_story"]
 
 _COLUMNS: Final = (
     Column("turns", number=True),
@@ -28,26 +26,8 @@ _COLUMNS: Final = (
 )
 
 
-@click.command
-@click.option("--turns", default=TURNS, show_default=True, type=click.IntRange(1), help="How many slates to look at.")
-@click.option(
-    "--seed", default=SEED, show_default=True, type=click.IntRange(0), help="What the listener is drawn from."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=OUT,
-    show_default=True,
-    metavar="DIR",
-    help="Where the report goes.",
-)
-def demo(turns: int, seed: int, out: Path) -> None:
-    """Walk a listener of three tastes from cold start to models of their own.
-
-    The listener hears ten tracks in a turn and judges three of them, drawn by chance. In the first three turns they
-    like a track that they know already as well, one of each taste. Models are trained on the way by the real trainer,
-    and serve from the next call on. In the end it draws a report.
-    """
+def tell_story(turns: int, seed: int, out: Path) -> None:
+    """Do what `palate lab demo` says: its options are the arguments."""
     console = open_console()
     told: list[Turn | Trained] = []
     print_line(console, f"{LISTENER} loves some of {', '.join(LOVES)}, and little else. palate has never seen them.")
@@ -69,17 +49,7 @@ def demo(turns: int, seed: int, out: Path) -> None:
         print_line(console, "")
         show_profile(Session(story.client, console, as_json=False), seen[-1].profile)
         print_line(console, "")
-        print_line(console, _draw(story, told, out))
-
-
-def _draw(story: Story, told: Sequence[Turn | Trained], out: Path) -> str:
-    """Make the report, and say where it is."""
-    lacking = missing_extra()
-    if lacking:
-        return f"No pictures: {lacking}."
-    from palate_lab.report.making import report_on_story  # noqa: PLC0415 - the extra may be absent
-
-    return f"Pictures of all this: {report_on_story(story, told, out)}"
+        print_line(console, f"Pictures of all this: {report_on_story(story, told, out)}")
 
 
 def _line(turn: Turn) -> str:

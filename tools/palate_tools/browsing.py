@@ -1,17 +1,17 @@
-"""Looking at what a server has: tracks, genre clusters, strategies, and its health."""
+"""`palate search` and `strategies`, `palate catalog track` and `clusters`: what a server has."""
 
 from functools import partial
 
 import click
-from grpc_health.v1 import health_pb2
-from palate.client import SERVICES, pages
+from palate.client import pages
 from palate.v1 import catalog_pb2, strategy_pb2
 
 from palate_tools.connecting import Session, connected
+from palate_tools.groups import CommandGroup
 from palate_tools.picking import artists, pick
 from palate_tools.tables import Column, print_facts, print_line, print_rows
 
-__all__ = ["clusters", "health", "search", "strategies", "track"]
+__all__ = ["clusters", "search", "strategies", "track"]
 
 _TRACKS = (
     Column("title", narrowest=16),
@@ -29,7 +29,7 @@ _CLUSTERS = (
     Column("genres", narrowest=24),
 )
 _STRATEGIES = (
-    Column("step", number=True),
+    Column("stage", number=True),
     Column("strategy"),
     Column("state"),
     Column("min confidence", number=True),
@@ -63,7 +63,7 @@ def search(
 @connected
 @click.argument("track", metavar="TRACK")
 def track(session: Session, *, track: str) -> None:
-    """Show one track, by its id or its title."""
+    """Show one track of the server's catalog, by its id or its title."""
     answer = session.client.get_track(pick(session.client, track).track_id)
     session.answer(answer, lambda response: _show_track(session, response.track))
 
@@ -71,29 +71,21 @@ def track(session: Session, *, track: str) -> None:
 @click.command()
 @connected
 def clusters(session: Session) -> None:
-    """List the genre clusters; a taste is opened by one of them."""
+    """List the genre clusters of the server's catalog; a taste begins in one of them."""
     for page in pages(lambda token: session.client.list_genre_clusters(page_token=token)):
         session.answer(page, partial(_show_clusters, session))
 
 
-@click.command()
+@click.group(cls=CommandGroup, default="list")
+def strategies() -> None:
+    """List the installed strategies. `palate strategies` is `palate strategies list`."""
+
+
+@strategies.command("list")
 @connected
-def strategies(session: Session) -> None:
-    """List the installed strategies: the stages from the bottom up, then those that answer only by name."""
+def list_strategies(session: Session) -> None:
+    """List the installed strategies: the stages, lowest first, then those that answer only when named."""
     session.answer(session.client.list_strategies(), partial(_show_strategies, session))
-
-
-@click.command()
-@connected
-def health(session: Session) -> None:
-    """Show whether the server takes calls; exits with 1 when it does not.
-
-    With --json, the answer for the server as a whole.
-    """
-    overall = session.client.check_health()
-    session.answer(overall, lambda response: _show_health(session, response))
-    if overall.status != health_pb2.HealthCheckResponse.SERVING:
-        raise click.exceptions.Exit(1)
 
 
 def _show_found(session: Session, found: catalog_pb2.SearchTracksResponse) -> None:
@@ -158,14 +150,3 @@ def _show_strategies(session: Session, listed: strategy_pb2.ListStrategiesRespon
         for strategy in listed.strategies
     ]
     print_rows(session.console, _STRATEGIES, rows)
-
-
-def _show_health(session: Session, overall: health_pb2.HealthCheckResponse) -> None:
-    answers = {service: session.client.check_health(service) for service in SERVICES}
-    print_facts(
-        session.console,
-        {
-            name: health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status).lower().replace("_", " ")
-            for name, answer in {session.client.address: overall, **answers}.items()
-        },
-    )

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 import grpc
+from click.core import ParameterSource
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from palate.client import CallFailed, Client, NotFound, Unauthenticated, Unreachable
@@ -17,15 +18,16 @@ from rich.console import Console
 
 from palate_tools.tables import open_console, print_line
 
-__all__ = ["Session", "advice", "connected", "json_option", "reaching", "user_option"]
+__all__ = ["Session", "advice", "connected", "json_option", "reaching"]
 
 _ADDRESS: Final = "localhost:50051"
+_FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 _NOT_FOUND: Final = {
-    "profile": "nothing is known of listener {name!r} yet; begin with `palate like TRACK --user {name}`",
+    "profile": "nothing is known of listener {name!r} yet; begin with `palate like {name} TRACK`",
     "feedback": "there is no like or dislike of track {name} to take back",
     "strategy": "there is no strategy {name!r}; `palate strategies` lists those that there are",
     "taste": "there is no taste {name!r}; `palate profile USER` lists the ids of those that there are",
-    "genre_cluster": "there is no genre cluster {name!r}; `palate clusters` lists those that there are",
+    "genre_cluster": "there is no genre cluster {name!r}; `palate catalog clusters` lists those that there are",
     "model": "{said}; `palate models list` lists those that there are",
 }
 _UNREACHED: Final = {
@@ -46,7 +48,6 @@ _UNREACHED: Final = {
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, one message a line.")
-user_option = click.option("--user", required=True, metavar="USER", help="The listener.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +124,40 @@ def reaching(command: Callable[..., None]) -> Callable[..., None]:
     A call that fails ends the command with one sentence and exit code 1.
     """
 
-    @click.option("--server", default=_ADDRESS, show_default=True, metavar="HOST:PORT", help="The server to call.")
-    @click.option("--token", metavar="TOKEN", help="The bearer token, where the server wants one.")
+    @click.option(
+        "--server",
+        default=_ADDRESS,
+        show_default=True,
+        envvar="PALATE_SERVER",
+        metavar="HOST:PORT",
+        help="The server to call; PALATE_SERVER names it too.",
+    )
+    @click.option(
+        "--token",
+        envvar="PALATE_TOKEN",
+        metavar="TOKEN",
+        help="The bearer token, if the server wants one; PALATE_TOKEN holds it too.",
+    )
+    @click.option("--token-file", type=_FILE, help="A file that holds the token; it outranks PALATE_TOKEN.")
     @click.option("--tls", is_flag=True, help="Encrypt; the system's authorities vouch for the server.")
     @click.option(
         "--tls-ca",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        type=_FILE,
         help="Encrypt; the certificates in this PEM file vouch for the server.",
     )
     @functools.wraps(command)
-    def run(*, server: str, token: str | None, tls: bool, tls_ca: Path | None, **arguments: Any) -> None:
+    def run(
+        *,
+        server: str,
+        token: str | None,
+        token_file: Path | None,
+        tls: bool,
+        tls_ca: Path | None,
+        **arguments: Any,
+    ) -> None:
         credentials = _trusting(tls_ca) if tls_ca else tls
+        if token_file is not None:
+            token = _read_token(token_file)
         try:
             command(functools.partial(Client, server, token=token, tls=credentials), **arguments)
         except CallFailed as error:
@@ -152,13 +176,26 @@ def advice(error: CallFailed, server: str) -> str:
                 return sentence.format(server=server)
         return (
             f"no palate server answers at {server}; start one with `palate serve`, "
-            "or name another with --server HOST:PORT, and --tls if it encrypts"
+            "or name another with --server HOST:PORT or PALATE_SERVER, and --tls if it encrypts"
         )
     if isinstance(error, Unauthenticated):
-        return "the server wants a token that it knows; send it with --token"
+        return "the server wants a token that it knows; send it with PALATE_TOKEN, --token-file FILE or --token TOKEN"
     if isinstance(error, NotFound) and error.kind in _NOT_FOUND:
         return _NOT_FOUND[error.kind].format(name=error.name, said=error)
     return str(error)
+
+
+def _read_token(path: Path) -> str:
+    """Return the token that a file holds, without the line's end. A token on the command line beside it is refused."""
+    if click.get_current_context().get_parameter_source("token") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--token and --token-file exclude each other; leave one out")
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{path} cannot be read: {error}", param_hint="--token-file") from error
+    if not token:
+        raise click.BadParameter(f"{path} is empty; write the token into it", param_hint="--token-file")
+    return token
 
 
 def _trusting(authorities: Path) -> grpc.ChannelCredentials:

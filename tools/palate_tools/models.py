@@ -10,6 +10,7 @@ from palate.suggestion import suggestion
 from palate.v1 import model_pb2
 
 from palate_tools.connecting import Session, connected
+from palate_tools.groups import CommandGroup
 from palate_tools.tables import Column, print_facts, print_line, print_rows
 
 __all__ = ["models"]
@@ -31,12 +32,12 @@ _RUNS = (
     Column("seconds", number=True),
     Column("listener", narrowest=8),
     Column("taste", narrowest=8),
-    Column("version", narrowest=12),
-    Column("reason", narrowest=24),
+    Column("version"),
+    Column("reason", narrowest=24, under=True),
 )
 _COMMON = "(common)"
 _LARGEST_PAGE = 100
-_user = click.option("--user", default="", metavar="USER", help="Only those of this listener.")
+_user = click.argument("user", metavar="[USER]", default="")
 _pages = click.option("--pages", "page_count", type=click.IntRange(1), default=1, metavar="N", help="How many pages.")
 _page_size = click.option(
     "--page-size", type=int, default=0, metavar="N", help="How many on a page, at most 100.  [default: 10]"
@@ -44,9 +45,9 @@ _page_size = click.option(
 _version = click.argument("version", metavar="VERSION")
 
 
-@click.group()
+@click.group(cls=CommandGroup, default="list")
 def models() -> None:
-    """List, export, roll back and pin models."""
+    """List, export, roll back and pin models. `palate models [USER]` is `palate models list [USER]`."""
 
 
 @models.command("list")
@@ -56,7 +57,7 @@ def models() -> None:
 @_page_size
 @_pages
 def list_models(session: Session, *, user: str, taste: str, page_size: int, page_count: int) -> None:
-    """List models, newest first."""
+    """List models, newest first: those of a listener, or all."""
 
     def page(token: str) -> model_pb2.ListModelsResponse:
         return session.client.list_models(user_id=user, taste_id=taste, page_size=page_size, page_token=token)
@@ -92,7 +93,7 @@ def export(session: Session, *, version: str, path: Path, force: bool) -> None:
 
 @models.command()
 @connected
-@click.option("--user", required=True, metavar="USER", help="The listener.")
+@click.argument("user")
 @click.option("--taste", default="", metavar="TASTE", help="The taste; the common model when left out.")
 @click.option("--to", "version", default="", metavar="VERSION", help="The model to go back to; else the one before.")
 def rollback(session: Session, *, user: str, taste: str, version: str) -> None:
@@ -130,7 +131,7 @@ def unpin(session: Session, *, version: str) -> None:
 @_page_size
 @_pages
 def runs(session: Session, *, user: str, page_size: int, page_count: int) -> None:
-    """List runs of the trainer, newest first."""
+    """List runs of the trainer, newest first: those of a listener, or all."""
 
     def page(token: str) -> model_pb2.ListTrainingRunsResponse:
         return session.client.list_training_runs(user_id=user, page_size=page_size, page_token=token)

@@ -1,35 +1,115 @@
-"""`palate profiles …`: rebuild profiles from the feedback log, or prove that a rebuild would change nothing."""
+"""`palate profile …`: show, export, change and delete what is stored of a listener, and rebuild it from the log."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import click
 from palate.catalog.snapshot import Catalog
-from palate.domain import Event, Profile, replay
-from palate.domain.features import FeatureMap
-from palate.errors import NotFound, StoreUnavailable
+from palate.errors import NotFound
 from palate.store import open_store
-from palate.store.contract import Header, Store
+from palate.store.contract import Store
+from palate.v1 import profile_pb2
 from rich.console import Console
 from rich.progress import track
 
 from palate_tools.catalog.bundled import default_catalog
+from palate_tools.connecting import Session, connected
+from palate_tools.groups import CommandGroup
+from palate_tools.picking import pick, title_line, tracks_of
+from palate_tools.rebuilding import differences, rebuild_profile
+from palate_tools.tables import Column, bar, print_facts, print_line, print_rows
 
-__all__ = ["differences", "profiles", "rebuild_profile"]
+__all__ = ["profile", "show_profile"]
 
-_NAMED_TRACKS: Final = 3
+_TOP_GENRES: Final = 3
+_TASTES: Final = (
+    Column("taste", narrowest=11),
+    Column("state"),
+    Column("confidence"),
+    Column("likes", number=True),
+    Column("dislikes", number=True),
+    Column("top genres", narrowest=12),
+    Column("most typical", narrowest=12),
+    Column("taste id", under=True),
+)
+_EVENTS: Final = (
+    Column("revision", number=True),
+    Column("time"),
+    Column("what", narrowest=8),
+    Column("taste", under=True),
+    Column("track id"),
+)
+_user = click.argument("user")
 
 
-@click.group()
-def profiles() -> None:
-    """Look after the stored profiles."""
+@click.group(cls=CommandGroup, default="show")
+def profile() -> None:
+    """Show, export, change and delete what is stored of a listener.
+
+    `palate profile USER` is `palate profile show USER`.
+    """
 
 
-@profiles.command()
+@profile.command()
+@connected
+@_user
+def show(session: Session, *, user: str) -> None:
+    """Show a listener's tastes."""
+    session.answer(session.client.get_profile(user), lambda response: show_profile(session, response.profile))
+
+
+@profile.command()
+@connected
+@_user
+def export(session: Session, *, user: str) -> None:
+    """Print all that is stored of a listener: the profile, then the feedback log, oldest first."""
+    parts = session.client.export_profile(user)
+    if session.as_json:
+        for part in parts:
+            session.answer(part, lambda _: None)
+        return
+    first, *events = parts
+    show_profile(session, first.profile)
+    print_line(session.console, "")
+    print_rows(session.console, _EVENTS, [_event_row(part.event) for part in events])
+
+
+@profile.command()
+@connected
+@_user
+@click.argument("tracks", metavar="TRACK...", nargs=-1, required=True)
+def retract(session: Session, *, user: str, tracks: tuple[str, ...]) -> None:
+    """Take likes and dislikes of tracks back, as if they had never been given."""
+    for picked in [pick(session.client, text) for text in tracks]:
+        response = session.client.retract_feedback(user, picked.track_id)
+        line = f"retracted {user}'s rating of {title_line(picked)}; profile revision {response.profile_revision}"
+        session.acknowledge(response, line)
+
+
+@profile.command()
+@connected
+@_user
+@click.option(
+    "--taste", default="", metavar="ID", help="Only this taste; its tracks stay rated, but count for nothing."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(session: Session, *, user: str, taste: str, yes: bool) -> None:
+    """Delete all that is stored of a listener, or one taste."""
+    what = f"the taste {taste} of {user}" if taste else f"everything that is stored of {user}"
+    if not yes:
+        click.confirm(f"Delete {what}?", abort=True)
+    if taste:
+        response = session.client.delete_taste(user, taste)
+        session.acknowledge(response, f"deleted {what}; profile revision {response.profile_revision}")
+    else:
+        session.acknowledge(session.client.delete_profile(user), f"deleted {what}")
+
+
+@profile.command()
+@click.argument("users", metavar="[USER...]", nargs=-1)
 @click.option("--verify", is_flag=True, help="Write nothing; exit with 1 when a rebuild would change a profile.")
-@click.option("--user", "users", multiple=True, metavar="USER", help="Only this listener. Repeatable.")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -42,110 +122,79 @@ def profiles() -> None:
     "url",
     metavar="URL",
     envvar="PALATE_STORE__URL",
-    help="The database; PALATE_STORE__URL says so too, and else it is palate.db in the data folder.",
+    help="The database; PALATE_STORE__URL names it too.  [default: palate.db in the data folder]",
 )
 @click.option(
     "--catalog",
     "catalog_path",
     type=click.Path(path_type=Path),
-    help="The catalog that the server uses; when left out, catalog.arrow in the data folder or the bundled one.",
+    help="The catalog that the server uses.  [default: catalog.arrow in the data folder, or the bundled one]",
 )
-@click.pass_context
 def rebuild(
-    ctx: click.Context,
-    *,
-    verify: bool,
-    users: tuple[str, ...],
-    data_dir: Path,
-    url: str | None,
-    catalog_path: Path | None,
+    users: tuple[str, ...], *, verify: bool, data_dir: Path, url: str | None, catalog_path: Path | None
 ) -> None:
-    """Replay the feedback log of every listener and write the profiles anew.
+    """Rebuild profiles from the feedback log: those of the USERs, or all.
 
-    The server may run meanwhile. With --verify, tastes, ratings and headers are compared with the replay bit for
-    bit, and every profile that differs is named.
+    It works on the store, not through a server, which may run meanwhile. With --verify, it compares tastes, ratings
+    and headers with the log bit for bit, and names every profile that differs.
     """
     with closing(open_store(url or f"sqlite:///{data_dir.absolute() / 'palate.db'}", create=False)) as store:
         with Catalog.open(catalog_path or default_catalog(data_dir)) as catalog:
             feature_map = catalog.feature_map
+        chosen = _watched(store, users)
         if not verify:
-            count = sum(rebuild_profile(store, user_id, feature_map) for user_id in _watched(store, users))
+            count = sum(rebuild_profile(store, user_id, feature_map) for user_id in chosen)
             click.echo(f"rebuilt {count:,} profiles")
-        elif not _verify(store, users, feature_map):
-            ctx.exit(1)
-
-
-def rebuild_profile(store: Store, user_id: str, feature_map: FeatureMap) -> bool:
-    """Write a profile anew from its log; without a log, delete what is left of it.
-
-    The replay happens before the transaction, so that others can record feedback meanwhile; it is repeated inside
-    when they did so for this listener.
-
-    Returns:
-        Whether there is a log.
-    """
-    before = store.header(user_id)
-    profile = replay(user_id, store.events(user_id), feature_map)
-    with store.transaction() as transaction:
-        if transaction.header(user_id) != before:
-            profile = replay(user_id, transaction.events(user_id), feature_map)
-        if profile.revision:
-            transaction.replace(profile, feature_map.fingerprint)
-        else:
-            transaction.delete(user_id)
-    return profile.revision > 0
-
-
-def differences(store: Store, user_id: str, feature_map: FeatureMap) -> Sequence[str]:
-    """Compare a stored profile with the replay of its log, bit for bit.
-
-    Returns:
-        One sentence for everything that differs.
-    """
-    try:
-        stored = store.profile(user_id)
-    except StoreUnavailable as exc:
-        return [str(exc)]
-    events = store.events(user_id)
-    if stored is None:
-        return ["there is a log, but no profile"] if events else []
-    profile, header = stored
-    if header.feature_map != feature_map.fingerprint:
-        maps = f"folded with feature map {header.feature_map}; this catalog's is {feature_map.fingerprint}"
-        return [f"{maps}: name the catalog that the server uses with --catalog, or rebuild"]
-    known = [event for event in events if event.revision <= header.revision]
-    return list(_compared(profile, header, known, replay(user_id, known, feature_map)))
-
-
-def _compared(profile: Profile, header: Header, events: Sequence[Event], replayed: Profile) -> Iterator[str]:
-    if replayed.revision != header.revision:
-        yield f"header: revision {header.revision}; the log ends at {replayed.revision}"
-    if events and events[0].recorded_at != header.created_at:
-        yield f"header: created at {header.created_at}; the log begins at {events[0].recorded_at}"
-    for taste_id in sorted(profile.tastes.keys() | replayed.tastes.keys()):
-        old, new = profile.tastes.get(taste_id), replayed.tastes.get(taste_id)
-        if old is None or new is None:
-            yield f"taste {taste_id!r}: {'missing' if old is None else 'not in the log'}"
-        elif old.to_bytes() != new.to_bytes():
-            yield f"taste {taste_id!r}: not what the log adds up to"
-    tracks = profile.ratings.keys() | replayed.ratings.keys()
-    wrong = sorted(name for name in tracks if profile.ratings.get(name) != replayed.ratings.get(name))
-    if wrong:
-        more = ", …" if len(wrong) > _NAMED_TRACKS else ""
-        yield f"ratings: {len(wrong):,} not as in the log ({', '.join(map(repr, wrong[:_NAMED_TRACKS]))}{more})"
-
-
-def _verify(store: Store, users: Sequence[str], feature_map: FeatureMap) -> bool:
-    """Name what differs; return whether nothing does."""
-    checked = wrong = 0
-    for user_id in _watched(store, users):
-        found = differences(store, user_id, feature_map)
-        for difference in found:
-            click.echo(f"{user_id}: {difference}")
-        checked += 1
-        wrong += bool(found)
+            return
+        checked = wrong = 0
+        for user_id in chosen:
+            found = differences(store, user_id, feature_map)
+            for difference in found:
+                click.echo(f"{user_id}: {difference}")
+            checked += 1
+            wrong += bool(found)
     click.echo(f"verified {checked:,} profiles: {f'{wrong:,} differ' if wrong else 'all equal their logs'}")
-    return not wrong
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+def show_profile(session: Session, shown: profile_pb2.Profile) -> None:
+    """Print a profile: facts about the listener, then a row for each taste."""
+    facts = {
+        "listener": shown.user_id,
+        "stage": shown.stage,
+        "confidence": bar(shown.confidence),
+        "rated tracks": str(shown.interaction_count),
+        "revision": str(shown.revision),
+    }
+    print_facts(session.console, facts)
+    print_line(session.console, "")
+    print_rows(session.console, _TASTES, [_taste_row(session, taste) for taste in shown.tastes])
+
+
+def _taste_row(session: Session, taste: profile_pb2.Taste) -> list[str]:
+    [medoid] = tracks_of(session.client, [taste.medoid_track_id]) if taste.medoid_track_id else [None]
+    top = taste.genre_distribution[:_TOP_GENRES]
+    return [
+        taste.display_name,
+        profile_pb2.TasteState.Name(taste.state).removeprefix("TASTE_STATE_").lower(),
+        bar(taste.confidence),
+        str(taste.likes),
+        str(taste.dislikes),
+        ", ".join(f"{share.genre} {share.share:.0%}" for share in top) or "-",
+        title_line(medoid) if medoid else "-",
+        taste.taste_id,
+    ]
+
+
+def _event_row(event: profile_pb2.FeedbackEvent) -> list[str]:
+    return [
+        str(event.revision),
+        event.record_time.ToDatetime().isoformat(" ", "seconds"),
+        profile_pb2.FeedbackKind.Name(event.kind).removeprefix("FEEDBACK_KIND_").lower().replace("_", " "),
+        event.taste_id or "-",
+        event.track_id or "-",
+    ]
 
 
 def _watched(store: Store, users: Sequence[str]) -> Iterable[str]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -44,6 +45,12 @@ _PREFIX: Final = "PALATE_"
 _SERVICE_LINK: Final = re.compile(r"PALATE_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_\w+)")
 """Variables that Kubernetes sets in every pod of a namespace which has a service called ``palate``."""
 
+
+_OF_CLIENTS: Final = frozenset({"PALATE_SERVER", "PALATE_TOKEN"})
+"""Variables that configure the client commands; the server ignores them."""
+
+_RENAMED: Final = {"ladder": "stages"}
+"""Tables that had another name before, and the name that they have now."""
 
 _SECRETS: Final = frozenset({"url", "sha256"})
 """Keys where a password may stand, if only by mistake; no error shows what does."""
@@ -258,17 +265,26 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = 
             cls,
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=file)
+            file_settings = InitSettingsSource(settings_cls, init_kwargs=file)
+            return init_settings, _Environment(settings_cls), file_settings
 
     try:
         sources = Sources(**outranking)
     except (ValidationError, SettingsError) as error:
         raise ConfigError("\n".join(_describe(error, path, file))) from error
     return Config.model_construct(**dict(sources))
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without the variables of clients, of which PALATE_SERVER has the name of a table."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = {name: value for name, value in self.env_vars.items() if name.upper() not in _OF_CLIENTS}
 
 
 def _read(path: Path | None) -> dict[str, Any]:
@@ -292,10 +308,10 @@ def _set(data: dict[str, Any], keys: list[str], value: Any) -> None:
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     for variable, value in environment.items():
-        if variable.startswith(_PREFIX) and not _is_service_link(variable, value):
+        if variable.startswith(_PREFIX) and variable not in _OF_CLIENTS and not _is_service_link(variable, value):
             section = variable.removeprefix(_PREFIX).split("__")[0].lower()
             if section not in Config.model_fields:
-                near = nearest(section, Config.model_fields)
+                near = _RENAMED.get(section) or nearest(section, Config.model_fields)
                 hint = f"did you mean {_PREFIX}{near.upper()}?" if near else "docs/configuration.md lists every key"
                 raise ConfigError(f"environment variable {variable}: unknown; {hint}")
 
@@ -319,7 +335,8 @@ def _describe(error: ValidationError | SettingsError, path: Path | None, file: d
         if details["type"] == "extra_forbidden":
             *table, name = location
             before = "".join(f"{part}." for part in table)
-            lines.append(f"{where}: unknown key{suggestion(name, _keys(table), before=before)}")
+            renamed = f"; it is called {_RENAMED[key]} now" if key in _RENAMED else ""
+            lines.append(f"{where}: unknown key{renamed or suggestion(name, _keys(table), before=before)}")
         elif details["type"] == "missing":
             lines.append(f"{where}: is required beside its neighbours")
         elif details["type"] == "value_error":

@@ -28,7 +28,7 @@ _LONGEST_TIMEOUT: Final = 3600
 _FORMS: Final = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
-def open_store(url: str, *, create: bool = True) -> Store:
+def open_store(url: str, *, create: bool = True, migrate: bool = True) -> Store:
     """Open a store and bring its tables up to date.
 
     Args:
@@ -36,6 +36,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
             ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``. ``?timeout=SECONDS`` says how long to wait for a lock
             (2). SQLite's ``?mode=ro`` opens the file for reading only; PostgreSQL takes the options of libpq.
         create: Whether a missing file and missing tables are created. Folders and databases never are.
+        migrate: Whether tables of an older version are brought up to date; StoreUnavailable when not.
 
     Raises:
         ConfigError: When the URL cannot be used, or the tables were made by a newer palate. Neither this nor the
@@ -43,7 +44,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
         StoreUnavailable: When the database cannot be opened or brought up to date.
     """
     database = _database(_parsed(url), create=create)
-    upgrade(database, create=create)
+    upgrade(database, create=create, migrate=migrate)
     pool = ConnectionPool(database)
     return SqlStore(pool, SqlModels(pool))
 

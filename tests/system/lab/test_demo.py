@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from palate_tools.extras import installing
+from palate_tools.groups import installing
 
 
 def test_the_demo_climbs_from_cold_start_to_a_model_trained_on_the_way(demo: Any) -> None:

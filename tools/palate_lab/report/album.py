@@ -238,7 +238,7 @@ def _fitted(workshop: Workshop, labels: Labels, name: str, kind: type[Any]) -> A
 def _comparison_pictures(compared: Compared | None) -> Iterator[Picture | Omitted]:
     if compared is None:
         yield Omitted(
-            "strategies compared", "palate compare --out DIR plays them, and --comparison DIR draws what came of it"
+            "strategies compared", "palate lab compare --out DIR plays them, and --comparison DIR draws what came of it"
         )
         return
     yield Picture(
@@ -247,5 +247,5 @@ def _comparison_pictures(compared: Compared | None) -> Iterator[Picture | Omitte
         partial(draw_compared, compared),
         describing.compared(compared),
         "Everybody begins with the same tracks and learns from what they have shown themselves; the oracle knows the "
-        f"listeners' minds. Bootstrap intervals over listeners; read from palate compare by palate {__version__}.",
+        f"listeners' minds. Bootstrap intervals over listeners; read from palate lab compare by palate {__version__}.",
     )

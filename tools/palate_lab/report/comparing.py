@@ -1,4 +1,4 @@
-"""Reads what `palate compare` wrote."""
+"""Reads what `palate lab compare` wrote."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Compared:
 
 
 def read_comparison(folder: Path) -> Compared:
-    """Read the figures of a folder that `palate compare` has filled.
+    """Read the figures of a folder that `palate lab compare` has filled.
 
     Raises:
         ConfigError: When it is none, cannot be read, or holds no figures.
@@ -48,7 +48,7 @@ def read_comparison(folder: Path) -> Compared:
     figures = {title: _intervals(measures, metric) for metric, title in _FIGURES.items()}
     first = figures[_FIGURES["like_rate"]]
     if not first:
-        raise ConfigError(f"{folder} holds a comparison without figures; make it anew with palate compare --out DIR")
+        raise ConfigError(f"{folder} holds a comparison without figures; repeat palate lab compare --out DIR")
     return Compared(
         algorithms=tuple(sorted(first, key=lambda name: (-first[name][0], name))),
         listeners=pc.count_distinct(measures["listener"]).as_py(),
@@ -61,12 +61,12 @@ def _measures(path: Path) -> pa.Table:
     try:
         measures = pq.read_table(path)
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no {path}; make it with palate compare --out DIR") from error
+        raise ConfigError(f"there is no {path}; make it with palate lab compare --out DIR") from error
     except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigError(f"{path} cannot be read: {error}; make it anew with palate compare --out DIR") from error
+        raise ConfigError(f"{path} cannot be read: {error}; repeat palate lab compare --out DIR") from error
     missing = sorted(_COLUMNS - set(measures.column_names))
     if missing:
-        raise ConfigError(f"{path} is no comparison: it lacks {', '.join(missing)}; palate compare --out DIR makes one")
+        raise ConfigError(f"{path} lacks {', '.join(missing)}; make it with palate lab compare --out DIR")
     return measures
 
 

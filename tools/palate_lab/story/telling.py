@@ -22,7 +22,6 @@ from palate_tools.training.report import TasteReport
 
 from palate_lab.bench.process import start_server
 from palate_lab.simulation.session import Habits, Listening, Row, TrackReader
-from palate_lab.story.defaults import TURNS
 
 __all__ = ["LISTENER", "LOVES", "Story", "Trained", "Turn", "begin_story"]
 
@@ -83,7 +82,7 @@ class Story:
     listener: SimulatedListener
     clusters: Sequence[Cluster]
 
-    def tell(self, turns: int = TURNS) -> Iterator[Turn | Trained]:
+    def tell(self, turns: int) -> Iterator[Turn | Trained]:
         """Play some turns and yield each as it is over, and each training.
 
         After each of the first slates the listener looks for a track of one of their tastes that they know already.

@@ -10,7 +10,7 @@ from palate.errors import CatalogError
 
 from palate_tools.catalog.build import SAMPLE, import_tracks, write_import
 
-__all__ = ["bundled_catalog", "default_catalog"]
+__all__ = ["bundled_catalog", "bundled_path", "default_catalog"]
 
 _SOURCE = "bundled sample of the Spotify Tracks Dataset (Kaggle, CC0)"
 
@@ -24,7 +24,7 @@ def bundled_catalog(folder: Path) -> Path:
     Raises:
         CatalogError: The folder cannot be made or written.
     """
-    path = folder / f"bundled-{_fingerprint()}.catalog"
+    path = bundled_path(folder)
     if not path.exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -32,6 +32,11 @@ def bundled_catalog(folder: Path) -> Path:
             raise CatalogError(f"cannot make the data folder {folder}: {exc.strerror}; name another") from exc
         write_import(import_tracks([SAMPLE]), path, source=_SOURCE)
     return path
+
+
+def bundled_path(folder: Path) -> Path:
+    """Return where the bundled catalog of this version is in a data folder, built or not."""
+    return folder / f"bundled-{_fingerprint()}.catalog"
 
 
 def default_catalog(data_dir: Path) -> Path:

@@ -1,4 +1,4 @@
-"""`palate catalog …`: build, describe and synthesise catalogs."""
+"""`palate catalog …`: build, describe and synthesise catalog files, and look at the one that a server has."""
 
 import os
 import tempfile
@@ -12,6 +12,7 @@ from palate.catalog.snapshot import Catalog
 from palate.errors import CatalogError
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from palate_tools.browsing import clusters, track
 from palate_tools.catalog.build import Watcher, import_tracks, write_import
 from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.catalog.columns import parse_mapping
@@ -19,15 +20,16 @@ from palate_tools.catalog.findings import Finding, write_findings
 from palate_tools.catalog.genre_report import genres_command
 from palate_tools.catalog.presenting import describe_catalog, describe_import, plain_console
 from palate_tools.catalog.synthesize import synthesize
+from palate_tools.groups import CommandGroup
 
 __all__ = ["catalog"]
 
 _FILE = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def catalog() -> None:
-    """Build, describe and synthesise catalogs."""
+    """Build, describe and synthesise catalog files; show tracks and genre clusters of a server's catalog."""
 
 
 @catalog.command()
@@ -58,7 +60,7 @@ def build(  # noqa: PLR0913 - an option each
 ) -> None:
     """Make a catalog of CSV and Parquet files of tracks.
 
-    Columns are found by their names. Impossible values are mended where that is certain; other rows are refused,
+    Columns are found by their names. Impossible values are fixed where that is certain; other rows are refused,
     and rows of one track are merged. Exits with 1 when too many rows were refused, and with 2 when the files
     cannot be used at all.
     """
@@ -75,7 +77,7 @@ def build(  # noqa: PLR0913 - an option each
     if imported.refused_share > max_refused:
         click.echo(
             f"Error: {imported.refused_share:.1%} of the rows were refused and at most {max_refused:.1%} may be; "
-            "nothing was written. Mend the rows named above, map other columns, or raise --max-refused",
+            "nothing was written. Fix the rows named above, map other columns, or raise --max-refused",
             err=True,
         )
         ctx.exit(1)
@@ -117,6 +119,8 @@ def synthesize_command(tracks: int, seed: int, out: Path) -> None:
 
 
 catalog.add_command(genres_command)
+catalog.add_command(track)
+catalog.add_command(clusters)
 
 
 def _say_written(out: Path) -> None:

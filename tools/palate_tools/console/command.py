@@ -13,7 +13,7 @@ from palate.client import Client
 from palate_tools.connecting import reaching
 from palate_tools.console.retraining import Trainer
 from palate_tools.console.session import Session
-from palate_tools.extras import installing
+from palate_tools.groups import installing
 
 __all__ = ["console"]
 
@@ -24,7 +24,7 @@ _TIMEOUT: Final = 5.0
 
 @click.command()
 @reaching
-@click.option("--user", "users", multiple=True, metavar="USER", help="The listener; others to choose from, repeated.")
+@click.argument("users", metavar="[USER...]", nargs=-1)
 @click.option("--config", "config_path", type=_FILE, metavar="FILE", help="The server's configuration, for training.")
 @click.option(
     "--data-dir", type=_FILE, metavar="DIR", help="The server's data folder, for training.  [default: palate-data]"

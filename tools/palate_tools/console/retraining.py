@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from palate.app.config import Config, load_config
 
-from palate_tools.extras import installing
+from palate_tools.groups import installing
 
 __all__ = ["Trainer"]
 
@@ -54,7 +54,7 @@ class Trainer:
     async def lines(self, user_id: str) -> AsyncIterator[AsyncIterator[str]]:
         """Train a listener, and iterate over what the trainer says; stop it where this is left early."""
         process = await asyncio.create_subprocess_exec(
-            *_PALATE, "train", *self._options, "--user", user_id, "--jobs", "1", stdout=PIPE, stderr=STDOUT
+            *_PALATE, "train", *self._options, "--jobs", "1", "--", user_id, stdout=PIPE, stderr=STDOUT
         )
         try:
             yield _lines(cast(asyncio.StreamReader, process.stdout))

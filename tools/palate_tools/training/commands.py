@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Final
 
 import click
 from palate.app.config import CatalogConfig, Config, load_config
@@ -17,15 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from palate_tools.catalog.bundled import default_catalog
 from palate_tools.tables import open_console, print_line
-from palate_tools.training.engines import ENGINES
 from palate_tools.training.fleet import train_fleet
 from palate_tools.training.jobs import training_jobs
 from palate_tools.training.presenting import print_listener, print_summary
 from palate_tools.training.report import Outcome, TasteReport
 
 __all__ = ["train", "training_config"]
-
-_FILE: Final = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +33,11 @@ class _Order:
     dry_run: bool
 
 
-@click.command()
-@click.option("--config", "config_path", type=_FILE, metavar="FILE", help="The TOML file with the configuration.")
-@click.option("--data-dir", type=_FILE, metavar="DIR", help="The folder for all state.  [default: palate-data]")
-@click.option("--user", "users", multiple=True, metavar="USER", help="Train this listener, due or not. Repeatable.")
-@click.option(
-    "--taste", "tastes", multiple=True, metavar="TASTE", help="Only this taste's own model; with --user. Repeatable."
-)
-@click.option("--dry-run", is_flag=True, help="Train and judge, but write nothing.")
-@click.option("--watch", is_flag=True, help="Go on, and train listeners as they become due, until SIGTERM or Ctrl-C.")
-@click.option(
-    "--interval",
-    default=30.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds between two looks, with --watch.",
-)
-@click.option("--jobs", default=-1, help="How many listeners at once.  [default: one for each processor]")
-@click.option(
-    "--backend", default="loky", show_default=True, type=click.Choice(list(ENGINES)), help="Where the work is done."
-)
 def train(  # noqa: PLR0913 - an option each
-    config_path: Path | None,
-    *,
-    data_dir: Path | None,
     users: tuple[str, ...],
+    *,
+    config_path: Path | None,
+    data_dir: Path | None,
     tastes: tuple[str, ...],
     dry_run: bool,
     watch: bool,
@@ -69,12 +45,9 @@ def train(  # noqa: PLR0913 - an option each
     jobs: int,
     backend: str,
 ) -> None:
-    """Train the models of all listeners who are due, and publish those that win.
-
-    The server may run meanwhile; its next answer uses what was published. Exits with 1 when a training failed.
-    """
+    """Train as `palate train` says: its options are the arguments."""
     if tastes and not users:
-        raise click.UsageError("--taste needs --user: name the listener whose taste it is")
+        raise click.UsageError("--taste needs USER: name the listener whose taste it is")
     if jobs == 0:
         raise click.UsageError("--jobs must not be 0; write 1 for one listener at a time, -1 for all processors")
     config = training_config(config_path, data_dir)
@@ -132,7 +105,7 @@ def _train(config: Config, order: _Order, jobs: int, backend: str, console: Cons
         print_line(
             console,
             f"no listener is due: none has had {config.training.interactions} events since the last run; "
-            "--user USER trains one all the same",
+            "`palate train USER` trains one all the same",
         )
         return False
     reports: list[TasteReport] = []

@@ -15,7 +15,7 @@ import joblib
 from joblib.executor import get_memmapping_executor
 from palate.errors import ConfigError
 
-from palate_tools.extras import installing
+from palate_tools.groups import installing
 
 __all__ = ["ENGINES", "Engine"]
 

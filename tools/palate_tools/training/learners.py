@@ -19,7 +19,7 @@ from palate.plugins.loader import (
     refuse_unknown,
 )
 
-from palate_tools.extras import installing
+from palate_tools.groups import installing
 
 __all__ = ["GROUP", "LEARNER", "LoadedLearner", "load_learners"]
 

@@ -19,22 +19,26 @@ _ONE_AT_A_TIME: Final = threading.Lock()
 """Alembic holds the running migration in a global variable, so that one thread of a process may migrate at a time."""
 
 
-def upgrade(database: Database, *, create: bool = True) -> None:
+def upgrade(database: Database, *, create: bool = True, migrate: bool = True) -> None:
     """Apply the migrations that a database lacks, in one transaction; several processes may do it at once.
 
     Args:
         database: The database.
         create: Whether tables are created in a database that has none of palate's.
+        migrate: Whether tables of an older version are brought up to date.
 
     Raises:
         ConfigError: When the database was migrated by a newer palate.
-        StoreUnavailable: When the database cannot be read or written, or has no tables and is to get none.
+        StoreUnavailable: When the database cannot be read or written, has no tables and is to get none, or has tables
+            of an older version and is not to be migrated.
     """
     config = Config()
     config.set_main_option("script_location", "palate.store:migrations")
     engine = database.engine()
     try:
         if not _is_current(engine, config, create=create):
+            if not migrate:
+                raise StoreUnavailable("the tables are of an older palate; `palate serve` brings them up to date")
             with _ONE_AT_A_TIME:
                 _migrate(database, engine, config)
     except DBAPIError as exc:

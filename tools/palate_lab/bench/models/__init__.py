@@ -1,1 +1,1 @@
-"""The model rows of `palate bench`: training, scoring, swaps under load, and memory over many swaps."""
+"""The model rows of `palate lab bench`: training, scoring, swaps under load, and memory over many swaps."""

@@ -35,7 +35,7 @@ class TrainingScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out what the trainer says, and below it what serves."""
         with Vertical(id="trainer", classes="pane") as pane:
-            pane.border_title = Text(f"palate train --user {printable(self.console.session.user_id)}")
+            pane.border_title = Text(f"palate train {printable(self.console.session.user_id)}")
             yield RichLog(wrap=True, min_width=0)
         with VerticalScroll(id="versions", classes="pane") as versions:
             versions.border_title = "serving"

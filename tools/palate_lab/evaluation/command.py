@@ -1,4 +1,4 @@
-"""`palate evaluate …`."""
+"""`palate lab evaluate labels`."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,49 +13,26 @@ from palate_tools.tables import open_console
 
 from palate_lab.evaluation.harness import EvaluationFailed, evaluate_labels
 from palate_lab.evaluation.labelled import LabelledTracks, read_labelled
-from palate_lab.evaluation.playlists.commands import playlists
 from palate_lab.evaluation.progress import show_progress
 from palate_lab.evaluation.splits import Split, impossible_sizes, make_splits
 from palate_lab.evaluation.summary import print_summary, summarize, to_json
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate_file"]
 
-_SIZES: Final = (20, 50, 100, 200, 500, 1000)
 _LEAST_HELD: Final = 50
 
 
-@click.group()
-def evaluate() -> None:
-    """Measure palate on real labels and playlists."""
-
-
-@evaluate.command()
-@click.argument("path", metavar="CSV", type=click.Path(path_type=Path))
-@click.option("--target", metavar="COLUMN", help="The column of 1 and 0; target, liked or label when left out.")
-@click.option("--seeds", default=20, show_default=True, type=click.IntRange(min=1), help="Draws of each size.")
-@click.option(
-    "--n",
-    "sizes",
-    multiple=True,
-    type=click.IntRange(min=4),
-    help=f"How many labels to tell. Repeatable.  [default: {', '.join(map(str, _SIZES))}]",
-)
-@click.option("--jobs", default=-1, help="How many processes train.  [default: one for each processor]")
-@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
-def labels(path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], jobs: int, as_json: bool) -> None:
-    """Measure what is served to a listener whose likes and dislikes are in a file.
-
-    Builds a catalog of the file's tracks, starts a server on it, tells it some of the labels, trains, and has it
-    rank the others, next to references that are fitted in the same run. Exits with 1 where what is served falls
-    behind the best of them.
-    """
+def evaluate_file(
+    path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], jobs: int, as_json: bool
+) -> None:
+    """Do what `palate lab evaluate labels` says: its options are the arguments."""
     set_up_logs(LogConfig(level="error"))
     with tempfile.TemporaryDirectory(prefix="palate-evaluate-") as name:
         folder = Path(name)
         with show_progress() as watch:
             watch("building the catalog", 0, 1)
             tracks = read_labelled(path, folder / "labelled.catalog", target)
-        splits = _splits(tracks, path, sorted(set(sizes or _SIZES)), seeds)
+        splits = _splits(tracks, path, sorted(set(sizes)), seeds)
         with show_progress() as watch:
             trials = evaluate_labels(tracks, splits, folder, folder / "labelled.catalog", jobs, watch)
     summaries = summarize(trials)
@@ -65,9 +42,6 @@ def labels(path: Path, *, target: str | None, seeds: int, sizes: Sequence[int], 
         print_summary(open_console(), summaries)
     if not all(summary.holds for summary in summaries):
         raise click.exceptions.Exit(1)
-
-
-evaluate.add_command(playlists)
 
 
 def _splits(tracks: LabelledTracks, path: Path, sizes: Sequence[int], seeds: int) -> list[Split]:

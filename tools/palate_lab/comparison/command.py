@@ -1,10 +1,10 @@
-"""`palate compare`."""
+"""`palate lab compare`: plays the comparison, stores it and prints it."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 from palate.app.config import LogConfig
@@ -18,34 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from palate_lab.comparison.compare import Watcher, baseline_names, compare, strategy_names
 from palate_lab.comparison.presenting import print_comparison
 from palate_lab.comparison.protocol import Course
-from palate_lab.simulation.commands import choose_kinds, kind_options
+from palate_lab.simulation.command import choose_kinds
 from palate_lab.simulation.results import ResultFolder
 from palate_lab.simulation.run import Plan
 from palate_lab.simulation.session import Habits
 
-__all__ = ["compare_command"]
-
-_FILE: Final = click.Path(path_type=Path)
-_TRAIN_AT: Final = (5, 10, 20)
+__all__ = ["compare_all"]
 
 
-@click.command("compare")
-@click.option("--listeners", type=click.IntRange(1), default=200, show_default=True, help="How many listeners.")
-@click.option("--turns", type=click.IntRange(1), default=30, show_default=True, help="How many pages each is shown.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What everything is drawn from.")
-@click.option("--strategy", "strategies", multiple=True, metavar="NAME", help="A strategy to play too. Repeatable.")
-@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Only this baseline. Repeatable.")
-@kind_options
-@click.option("--catalog", type=_FILE, metavar="FILE", help="The catalog file.  [default: the one that palate brings]")
-@click.option("--out", type=_FILE, default=Path("palate-comparison"), show_default=True, metavar="DIR", help="Results.")
-@click.option("--page-size", type=click.IntRange(1, 100), default=10, show_default=True, help="Tracks on a page.")
-@click.option("--feedback", type=click.IntRange(1, 100), default=3, show_default=True, help="Verdicts on a page.")
-@click.option("--known", type=click.IntRange(1), default=1, show_default=True, help="Tracks of each taste named first.")
-@click.option(
-    "--train-at", multiple=True, type=click.IntRange(1), help=f"A turn to train before.  [default: {_TRAIN_AT}]"
-)
-@click.option("--jobs", default=-1, help="How many processes work.  [default: one for each processor]")
-def compare_command(
+def compare_all(
     *,
     strategies: tuple[str, ...],
     baselines: tuple[str, ...],
@@ -54,11 +35,7 @@ def compare_command(
     jobs: int,
     **options: Any,
 ) -> None:
-    """Compare palate with other ways to recommend, for the same simulated listeners.
-
-    Starts servers of its own, trains with the real trainer, and fits the baselines in the same run. Everybody begins
-    with the same tracks that each listener names, and then has a feedback loop of their own.
-    """
+    """Do what `palate lab compare` says: its options are the arguments."""
     if jobs == 0:
         raise click.UsageError("--jobs must not be 0; write 1 for one process, -1 for all processors")
     set_up_logs(LogConfig(level="error"))
@@ -82,7 +59,7 @@ def _course(
     habits = Habits(options["page_size"], options["feedback"])
     kinds = choose_kinds(kinds_path, names)
     plan = Plan(options["seed"], options["listeners"], options["turns"], kinds, habits)
-    return Course(plan, known, train_at or _TRAIN_AT)
+    return Course(plan, known, train_at)
 
 
 def _manifest(course: Course, path: Path, algorithms: Sequence[str]) -> dict[str, Any]:

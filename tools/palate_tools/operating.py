@@ -1,4 +1,4 @@
-"""`palate serve`."""
+"""`palate serve` and `palate train`: what an operator runs."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -9,10 +9,12 @@ from palate.app.run import run
 from palate.errors import ConfigError
 
 from palate_tools.catalog.bundled import default_catalog
+from palate_tools.groups import call
 
-__all__ = ["serve"]
+__all__ = ["serve", "train"]
 
 _FILE: Final = click.Path(path_type=Path)
+_BACKENDS: Final = ("loky", "ray", "dask")
 _KEYS: Final = {
     "data_dir": "data_dir",
     "host": "server.host",
@@ -44,6 +46,35 @@ def serve(config_path: Path | None, **options: Any) -> None:
     config = load_config(config_path, {_KEYS[name]: value for name, value in options.items() if value is not None})
     _make_folder(config.data_dir)
     run(_with_catalog(config))
+
+
+@click.command()
+@click.argument("users", metavar="[USER...]", nargs=-1)
+@click.option("--config", "config_path", type=_FILE, metavar="FILE", help="The TOML file with the configuration.")
+@click.option("--data-dir", type=_FILE, metavar="DIR", help="The folder for all state.  [default: palate-data]")
+@click.option(
+    "--taste", "tastes", multiple=True, metavar="TASTE", help="Only this taste's own model; with USER. Repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Train and judge, but write nothing.")
+@click.option("--watch", is_flag=True, help="Go on, and train listeners as they become due, until SIGTERM or Ctrl-C.")
+@click.option(
+    "--interval",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds between two looks, with --watch.",
+)
+@click.option("--jobs", default=-1, help="How many listeners at once.  [default: one for each processor]")
+@click.option(
+    "--backend", default="loky", show_default=True, type=click.Choice(_BACKENDS), help="Where the work is done."
+)
+def train(**options: Any) -> None:
+    """Train the models of the USERs, or of all listeners who are due, and publish those that win.
+
+    The server may run meanwhile; its next answer uses what was published. Exits with 1 when a training failed.
+    Needs the extra train.
+    """
+    call("palate_tools.training.commands:train", **options)
 
 
 def _make_folder(folder: Path) -> None:

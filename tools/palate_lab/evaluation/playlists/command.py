@@ -1,4 +1,4 @@
-"""`palate evaluate playlists`."""
+"""`palate lab evaluate playlists`."""
 
 import os
 import tempfile
@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-import click
 from palate.app.config import LogConfig
 from palate.app.logs import set_up_logs
 from palate.catalog.snapshot import Catalog
@@ -20,38 +18,14 @@ from palate_tools.tables import open_console, print_facts, print_line
 from palate_lab.evaluation.playlists.judging import Judgement, judge, judge_baselines
 from palate_lab.evaluation.playlists.listeners import PlaylistListener, draw_listeners
 from palate_lab.evaluation.playlists.reading import read_playlists
-from palate_lab.evaluation.playlists.serving import DEEPEST, Served, serve_listeners
+from palate_lab.evaluation.playlists.serving import Served, serve_listeners
 from palate_lab.evaluation.playlists.summary import PALATE, print_lines, summarize, write_judgements
 from palate_lab.evaluation.progress import Watcher, show_progress
 
-__all__ = ["playlists"]
-
-_FILE: Final = click.Path(path_type=Path)
-_DEPTHS: Final = (100, 500)
+__all__ = ["evaluate_playlists"]
 
 
-@click.command()
-@click.argument("path", metavar="CSV", type=_FILE)
-@click.option("--catalog", "named", type=_FILE, help="A catalog, or a file of tracks.  [default: the bundled catalog]")
-@click.option("--playlist-column", metavar="COLUMN", help="The column of playlists; guessed when left out.")
-@click.option("--track-column", metavar="COLUMN", help="The column of track ids; guessed when left out.")
-@click.option("--playlists-per-listener", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--listeners", default=100, show_default=True, type=click.IntRange(min=1), help="Listeners of each seed.")
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="How often to draw listeners.")
-@click.option("--least", default=10, show_default=True, type=click.IntRange(min=2), help="Tracks of a playlist.")
-@click.option(
-    "--depth",
-    "depths",
-    multiple=True,
-    default=_DEPTHS,
-    show_default=True,
-    type=click.IntRange(1, DEEPEST),
-    help="How many tracks to look at. Repeatable.",
-)
-@click.option("--page-size", default=100, show_default=True, type=click.IntRange(1, 100), help="Tracks of a page.")
-@click.option("--jobs", default=-1, help="How many processes fit baselines.  [default: one for each processor]")
-@click.option("--out", type=_FILE, help="A Parquet file for the figures of each listener.")
-def playlists(  # noqa: PLR0913 - an option each
+def evaluate_playlists(  # noqa: PLR0913 - an option each
     path: Path,
     *,
     named: Path | None,
@@ -66,11 +40,7 @@ def playlists(  # noqa: PLR0913 - an option each
     jobs: int,
     out: Path | None,
 ) -> None:
-    """Measure what is served to listeners who are made of playlists.
-
-    Each listener is a few playlists. Half of the tracks of each are told to a server as likes, and the other half is
-    looked for in what it recommends of the whole catalog, next to baselines that are fitted in the same run.
-    """
+    """Do what `palate lab evaluate playlists` says: its options are the arguments."""
     set_up_logs(LogConfig(level="error"))
     if out is not None:
         _check_target(out)

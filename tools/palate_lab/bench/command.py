@@ -1,4 +1,4 @@
-"""`palate bench`."""
+"""`palate lab bench`: makes the catalogs, measures, and prints the report."""
 
 import asyncio
 import tempfile
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import click
 from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.catalog.presenting import plain_console
 from rich.console import Console
@@ -18,56 +17,15 @@ from palate_lab.bench.models.measure import MODEL_ROWS, ModelPlan, measure_model
 from palate_lab.bench.models.swaps import SwapLoad
 from palate_lab.bench.report import print_report, write_json
 
-__all__ = ["bench"]
+__all__ = ["measure_all"]
 
-_SIZES: Final = (10_000, 100_000, 1_000_000)
-_SMALLEST: Final = 2_000
 _CALLS: Final = "calls"
 _GROUPS: Final = (_CALLS, *MODEL_ROWS)
 _LARGEST_FOR_MODELS: Final = 100_000
 _SWAPPED_LISTENERS: Final = 50
-_FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command()
-@click.option(
-    "--tracks",
-    "sizes",
-    multiple=True,
-    default=_SIZES,
-    show_default=True,
-    type=click.IntRange(min=_SMALLEST),
-    help="A catalog size to measure on. Repeatable.",
-)
-@click.option(
-    "--seconds",
-    default=8.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="For each kind of call; twice as long for Recommend without swaps.",
-)
-@click.option("--rounds", default=4, show_default=True, type=click.IntRange(min=1), help="Parts of these seconds.")
-@click.option(
-    "--concurrency", default=16, show_default=True, type=click.IntRange(min=1), help="Calls under way at once."
-)
-@click.option(
-    "--listeners", default=500, show_default=True, type=click.IntRange(min=2), help="Listeners of three tastes."
-)
-@click.option(
-    "--only", "groups", multiple=True, type=click.Choice(_GROUPS), help="Measure only this group of rows. Repeatable."
-)
-@click.option("--trained", default=3, show_default=True, type=click.IntRange(min=1), help="Listeners to train.")
-@click.option("--labels", default=200, show_default=True, type=click.IntRange(min=30), help="Labels of each of them.")
-@click.option("--swaps", default=1_000, show_default=True, type=click.IntRange(min=4), help="Swaps under load.")
-@click.option(
-    "--swaps-per-second", default=10.0, show_default=True, type=click.FloatRange(min=1), help="How many in a second."
-)
-@click.option(
-    "--memory-swaps", default=2_000, show_default=True, type=click.IntRange(min=8), help="Swaps of the memory curve."
-)
-@click.option("--cache", type=_FOLDER, help="Where catalogs are kept; below the system's temporary folder by default.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="A file for all figures.")
-def bench(  # noqa: PLR0913 - an option each
+def measure_all(  # noqa: PLR0913 - an option each
     sizes: Sequence[int],
     *,
     seconds: float,
@@ -83,11 +41,7 @@ def bench(  # noqa: PLR0913 - an option each
     cache: Path | None,
     json_path: Path | None,
 ) -> None:
-    """Measure the server under load, and how models are trained and swapped.
-
-    Starts the real server on synthesised catalogs and drives it from this process. What it prints are ratios to an
-    empty call within the same run, beside the budgets; docs/benchmarks.md says how to read them. Needs Linux.
-    """
+    """Do what `palate lab bench` says: its options are the arguments."""
     cache = cache or Path(tempfile.gettempdir(), "palate-bench")
     with _progress() as progress:
         task = progress.add_task("")

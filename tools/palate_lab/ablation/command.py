@@ -1,4 +1,4 @@
-"""`palate sceptic`."""
+"""`palate lab ablate`: runs the tests, and prints the verdict of each."""
 
 import json
 import tempfile
@@ -16,27 +16,14 @@ from palate_lab.ablation.run import run_tests
 from palate_lab.ablation.verdict import Verdict
 from palate_lab.comparison.intervals import caveat
 
-__all__ = ["sceptic"]
+__all__ = ["run_and_show"]
 
 
-@click.command()
-@click.option("--listeners", type=click.IntRange(2), default=30, show_default=True, help="How many of each population.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What everything is drawn from.")
-@click.option(
-    "--catalog",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The catalog file.  [default: the one that palate brings]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print each verdict as a line of JSON.")
-def sceptic(listeners: int, seed: int, catalog: Path | None, *, as_json: bool) -> None:
-    """Put palate to the tests that a sceptic would ask for.
-
-    The criterion of each stands in the code. Exits with 1 where one is not met.
-    """
+def run_and_show(listeners: int, seed: int, catalog: Path | None, *, as_json: bool) -> None:
+    """Do what `palate lab ablate` says: its options are the arguments."""
     set_up_logs(LogConfig(level="error"))
     console, verdicts = open_console(), []
-    with tempfile.TemporaryDirectory(prefix="palate-sceptic-") as name, Console(stderr=True).status("") as status:
+    with tempfile.TemporaryDirectory(prefix="palate-ablate-") as name, Console(stderr=True).status("") as status:
         folder = Path(name)
         path = catalog or bundled_catalog(folder)
         for verdict in run_tests(path, folder / "served", listeners, seed, status.update):

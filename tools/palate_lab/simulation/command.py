@@ -1,4 +1,4 @@
-"""`palate simulate`."""
+"""`palate lab simulate`: plays a run against a server, and summarises it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from palate.client import CallFailed, Client
 from palate.errors import ConfigError
 from palate.suggestion import suggestion
-from palate_tools.connecting import json_option, reaching
 from palate_tools.simulation.kinds import Kind, load_kinds
 from palate_tools.tables import Column, open_console, print_line, print_rows
 from rich.console import Console
@@ -22,7 +21,7 @@ from palate_lab.simulation.results import ResultFolder
 from palate_lab.simulation.run import Plan, simulate
 from palate_lab.simulation.session import Habits
 
-__all__ = ["choose_kinds", "kind_options", "simulate_command"]
+__all__ = ["choose_kinds", "simulate_listeners", "summarize"]
 
 _COLUMNS: Final = (
     Column("kind"),
@@ -31,17 +30,6 @@ _COLUMNS: Final = (
     Column("in the first tenth of the turns", number=True, narrowest=10),
     Column("in the last tenth", number=True, narrowest=10),
 )
-
-
-def kind_options(command: Any) -> Any:
-    """Give a command the options that say which kinds of listeners there are."""
-    path = click.Path(path_type=Path)
-    command = click.option("--kind", "names", multiple=True, metavar="NAME", help="Only this kind. Repeatable.")(
-        command
-    )
-    return click.option("--kinds", "kinds_path", type=path, metavar="FILE", help="A TOML file with kinds of your own.")(
-        command
-    )
 
 
 def choose_kinds(path: Path | None, names: tuple[str, ...]) -> Mapping[str, Kind]:
@@ -57,21 +45,7 @@ def choose_kinds(path: Path | None, names: tuple[str, ...]) -> Mapping[str, Kind
     return {name: kinds[name] for name in names} if names else kinds
 
 
-@click.command("simulate")
-@reaching
-@json_option
-@click.option("--listeners", type=click.IntRange(1), default=80, show_default=True, help="How many listeners.")
-@click.option("--turns", type=click.IntRange(1), default=40, show_default=True, help="How many pages each is shown.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What everything is drawn from.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where results go.")
-@kind_options
-@click.option("--page-size", type=click.IntRange(1, 100), default=10, show_default=True, help="Tracks on a page.")
-@click.option("--feedback", type=click.IntRange(0, 100), default=3, show_default=True, help="Verdicts on a page.")
-@click.option("--strategy", default="", metavar="NAME", help="A strategy to use in place of the listeners' stages.")
-@click.option(
-    "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="How many listeners at once."
-)
-def simulate_command(  # noqa: PLR0913 - an option each
+def simulate_listeners(  # noqa: PLR0913 - an option each
     connect: Callable[[], Client],
     *,
     as_json: bool,
@@ -86,11 +60,7 @@ def simulate_command(  # noqa: PLR0913 - an option each
     strategy: str,
     concurrency: int,
 ) -> None:
-    """Let simulated listeners use a server, and write down what they were shown and liked.
-
-    The same command goes on where an interrupted run stopped. Listeners are named after the seed; what the server
-    knows of listeners of these names is deleted first.
-    """
+    """Do what `palate lab simulate` says: its options are the arguments."""
     plan = Plan(seed, listeners, turns, choose_kinds(kinds_path, names), Habits(page_size, feedback, strategy))
     folder = ResultFolder(out)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -104,7 +74,7 @@ def simulate_command(  # noqa: PLR0913 - an option each
         except CallFailed:
             progress.stop()
             if folder.begun:
-                click.echo(f"stopped; the same command goes on from what is in {out}", err=True)
+                click.echo(f"stopped; the same command continues from what is in {out}", err=True)
             raise
     _show(summarize(folder.read()), out, as_json=as_json)
 
