@@ -192,7 +192,7 @@ def test_any_worker_reads_what_another_wrote_and_serves_what_was_trained(served:
     for _ in range(4):
         assert any(item.model_version for item in recommend(served.address, "ana").items)
     assert "logistic" in served.models()
-    assert "all equal their logs" in served.run("profiles", "rebuild", "--verify")
+    assert "all equal their logs" in served.run("profile", "rebuild", "--verify")
 
 
 def test_acknowledged_feedback_survives_a_worker_and_the_database_that_are_killed(

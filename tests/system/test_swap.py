@@ -117,7 +117,7 @@ def test_a_slate_on_the_terminal_names_the_models_that_scored_it(
     client: Client, tastes: Sequence[str], publish: Publish
 ) -> None:
     """As `palate models` lists them; without models there is no such line."""
-    command = ["--user", "ana", "--page-size", "20", "--server", client.address]
+    command = ["ana", "--page-size", "20", "--server", client.address]
     assert "models:" not in CliRunner().invoke(recommend, command).stdout
     publish("v1", tastes[0])
     lines = CliRunner().invoke(recommend, command).stdout.splitlines()

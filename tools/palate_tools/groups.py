@@ -89,7 +89,7 @@ class _Refused(click.ClickException):
     exit_code = 2
 
 
-def call(target: str, **arguments: Any) -> Any:
+def call(target: str, /, **arguments: Any) -> Any:
     """Import a function by its dotted name, ``"package.module:function"``, and call it."""
     return pkgutil.resolve_name(target)(**arguments)
 

@@ -30,9 +30,9 @@ _TASTES: Final = (
     Column("confidence"),
     Column("likes", number=True),
     Column("dislikes", number=True),
-    Column("top genres", narrowest=12),
-    Column("most typical", narrowest=12),
-    Column("taste id", under=True),
+    Column("top genres", narrowest=12, under=True),
+    Column("most typical", narrowest=12, under=True),
+    Column("taste id"),
 )
 _EVENTS: Final = (
     Column("revision", number=True),

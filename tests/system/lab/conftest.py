@@ -15,7 +15,7 @@ from palate_tools.cli import main
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One run of `palate demo`.
+    """One run of `palate lab demo`.
 
     Attributes:
         result: What the command did.
@@ -29,7 +29,7 @@ class Told:
 def tell(folder: Path, seed: int) -> Told:
     """Tell the story of a seed, until the network is in charge."""
     options = ["--turns", "5", "--seed", str(seed), "--out", str(folder)]
-    return Told(CliRunner().invoke(main, ["demo", *options]), folder)
+    return Told(CliRunner().invoke(main, ["lab", "demo", *options]), folder)
 
 
 @pytest.fixture(scope="session")

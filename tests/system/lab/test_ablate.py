@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from palate.catalog.snapshot import Catalog
-from palate_lab.ablation import commands
+from palate_lab.ablation import command
 from palate_lab.ablation.active import ActiveTastes
 from palate_lab.ablation.cases import Case, judge, make_cases
 from palate_lab.ablation.effects import slope
@@ -40,8 +40,8 @@ def separated(world: World) -> list[Case]:
 def test_the_verdicts_are_counted_and_few_listeners_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last line is the count; below 24 listeners it says how little that is worth."""
     found = [Verdict(1, "Is it so?", "It is.", passed=True), Verdict(2, "And so?", "It is.", passed=False)]
-    monkeypatch.setattr(commands, "run_tests", lambda *_: found)
-    few, enough = (CliRunner().invoke(main, ["sceptic", "--listeners", count]) for count in ("23", "24"))
+    monkeypatch.setattr(command, "run_tests", lambda *_: found)
+    few, enough = (CliRunner().invoke(main, ["lab", "ablate", "--listeners", count]) for count in ("23", "24"))
     assert (1, 1) == (few.exit_code, enough.exit_code)
     assert "1 of 2 hold" == enough.stdout.splitlines()[-1]
     assert ["1 of 2 hold", "Intervals over so few listeners (23) say little"] == [
@@ -52,7 +52,7 @@ def test_the_verdicts_are_counted_and_few_listeners_warned_of(monkeypatch: pytes
 @pytest.fixture(scope="module")
 def verdicts() -> list[dict[str, Any]]:
     """Return what the command says of the smallest populations."""
-    result = CliRunner().invoke(main, ["sceptic", "--listeners", "2", "--json"])
+    result = CliRunner().invoke(main, ["lab", "ablate", "--listeners", "2", "--json"])
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert (0 if all(verdict["passed"] for verdict in found) else 1) == result.exit_code, result.output
     return found

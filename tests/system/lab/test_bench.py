@@ -10,12 +10,12 @@ import pytest
 from click.testing import CliRunner
 from palate.v1 import feedback_pb2
 from palate_lab.bench.budgets import Check, verdict
-from palate_lab.bench.commands import bench
 from palate_lab.bench.generator import Generator
 from palate_lab.bench.h2load import available
 from palate_lab.bench.process import BenchmarkError, ServerProcess, process_cpu_seconds, start_server
 from palate_lab.bench.samples import Sample, figures, growth_per_tenfold
 from palate_lab.bench.traffic import Listener, with_request_id
+from palate_lab.cli import bench
 
 _PYTHON_ROWS = [
     "empty_bare",

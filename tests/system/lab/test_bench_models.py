@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from palate.v1.recommendation_pb2 import RecommendedItem, RecommendResponse
 from palate_lab.bench.budgets import verdict
-from palate_lab.bench.commands import bench
 from palate_lab.bench.models.budgets import model_checks
 from palate_lab.bench.models.measure import ModelResults
 from palate_lab.bench.models.memory import MemoryCurve
@@ -20,6 +19,7 @@ from palate_lab.bench.models.recording import recorded_fits
 from palate_lab.bench.models.training import Spent, TrainingFigures
 from palate_lab.bench.models.watching import RUNG, Watch, ask_until_current
 from palate_lab.bench.process import BenchmarkError
+from palate_lab.cli import bench
 from sklearn.linear_model import LogisticRegression
 
 _MODEL_BUDGETS = [

@@ -39,7 +39,7 @@ def run(out: Path, *options: str) -> Result:
         "1",
     ]
     baselines = ["--baseline", "random", "--baseline", "merged centroid"]
-    return CliRunner().invoke(main, ["compare", "--out", str(out), *few, *baselines, *options])
+    return CliRunner().invoke(main, ["lab", "compare", "--out", str(out), *few, *baselines, *options])
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_a_strategy_that_has_nothing_to_show_to_a_listener_who_named_nothing_is_
     """What this listener would have named is kept for the end; ranking knows no taste of theirs, and shows nothing."""
     options = ["--strategy", "ranking", "--kind", "one-taste", "--seed", "7", "--listeners", "1", "--turns", "2"]
     result = CliRunner().invoke(
-        main, ["compare", "--out", str(tmp_path / "out"), *options, "--baseline", "random", "--jobs", "1"]
+        main, ["lab", "compare", "--out", str(tmp_path / "out"), *options, "--baseline", "random", "--jobs", "1"]
     )
     assert 0 == result.exit_code, result.output
     line = next(line for line in result.stdout.splitlines() if line.startswith("ranking "))

@@ -1,11 +1,8 @@
-"""`palate demo`, told to its end."""
+"""`palate lab demo`, told to its end."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from palate_tools.groups import installing
 
 
 def test_the_demo_climbs_from_cold_start_to_a_model_trained_on_the_way(demo: Any) -> None:
@@ -23,16 +20,6 @@ def test_the_demo_ends_with_the_path_of_its_report(demo: Any) -> None:
     page = demo.folder / "report.html"
     assert demo.result.stdout.endswith(f"Pictures of all this: {page}\n")
     assert page.exists()
-
-
-def test_without_the_extra_the_story_is_told_all_the_same(
-    without_matplotlib: Callable[..., Any], tmp_path: Path
-) -> None:
-    """Instead of the path it says what the pictures need."""
-    told = without_matplotlib("demo", "--turns", "1", "--out", str(tmp_path / "report"))
-    assert 0 == told.returncode, told.stderr
-    assert told.stdout.endswith(f"No pictures: the report needs the extra report: {installing('report')}.\n")
-    assert not (tmp_path / "report").exists()
 
 
 def test_the_same_seed_tells_the_same_story(demo: Any, again: Any, other: Any) -> None:

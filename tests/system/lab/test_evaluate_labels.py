@@ -1,4 +1,4 @@
-"""`palate evaluate labels`: one listener's labels, served and compared with references."""
+"""`palate lab evaluate labels`: one listener's labels, served and compared with references."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from palate.catalog.snapshot import Catalog
 from palate.domain.track import FEATURES
 from palate.errors import CatalogError
-from palate_lab.evaluation.commands import evaluate
+from palate_lab.cli import evaluate
 from palate_lab.evaluation.harness import Trial
 from palate_lab.evaluation.labelled import read_labelled
 from palate_lab.evaluation.splits import impossible_sizes, make_splits

@@ -59,7 +59,7 @@ def run(catalog_path: Path) -> Run:
 
     def invoke(path: Path, *options: str) -> Result:
         known = ["--catalog", str(catalog_path), "--jobs", "1"]
-        return CliRunner().invoke(main, ["evaluate", "playlists", str(path), *known, *options])
+        return CliRunner().invoke(main, ["lab", "evaluate", "playlists", str(path), *known, *options])
 
     return invoke
 

@@ -40,7 +40,7 @@ def process(catalog: Path, data: Path, workers: int = 1) -> Iterator[tuple[str, 
 def run(address: str, out: Path, *options: str) -> Result:
     """Run the command with a few listeners."""
     few = ["--listeners", "24", "--turns", "4", "--seed", "3"]
-    return CliRunner().invoke(main, ["simulate", "--server", address, "--out", str(out), *few, *options])
+    return CliRunner().invoke(main, ["lab", "simulate", "--server", address, "--out", str(out), *few, *options])
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,8 +1,9 @@
-"""What is said of a server that is not reached because one side encrypts and the other does not."""
+"""How a server is named and reached: by options, by the environment, and with and without TLS."""
 
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def encrypting(serve: Callable[..., str], authority: trustme.CA, tmp_path: Path)
 
 def ask(*options: str) -> "subprocess.CompletedProcess[str]":
     """Ask for a slate, from a process of its own, whose errors gRPC could write among."""
-    return subprocess.run([PALATE, "recommend", "--user", "ana", *options], capture_output=True, text=True, check=False)
+    return subprocess.run([PALATE, "recommend", "ana", *options], capture_output=True, text=True, check=False)
 
 
 def test_a_server_that_encrypts_is_asked_for_with_tls_and_by_the_name_in_its_certificate(
@@ -64,3 +65,31 @@ def test_a_server_that_does_not_encrypt_is_asked_for_without_tls(serve: Callable
         refused.returncode,
         refused.stderr,
     )
+
+
+def test_the_environment_names_the_server_and_the_token(
+    serve: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PALATE_SERVER and PALATE_TOKEN stand for their options; a token file outranks PALATE_TOKEN."""
+    monkeypatch.setenv("PALATE_SERVER", serve(auth__tokens=[{"name": "a", "sha256": sha256(b"sesame").hexdigest()}]))
+    token = tmp_path / "token"
+    token.write_text("sesame\n", encoding="utf-8")
+    assert "the server wants a token" in ask().stderr
+    assert 0 == ask("--token-file", str(token)).returncode
+    monkeypatch.setenv("PALATE_TOKEN", "wrong")
+    assert 0 == ask("--token-file", str(token)).returncode
+    monkeypatch.setenv("PALATE_TOKEN", "sesame")
+    assert 0 == ask().returncode
+
+
+def test_a_token_file_that_cannot_serve_is_refused(tmp_path: Path) -> None:
+    """One that is empty, one that is no text, and one beside --token."""
+    token = tmp_path / "token"
+    for content, options, sentence in (
+        (b"\n", (), "is empty; write the token into it"),
+        (b"\xff", (), "cannot be read"),
+        (b"sesame", ("--token", "sesame"), "--token and --token-file exclude each other"),
+    ):
+        token.write_bytes(content)
+        refused = ask("--token-file", str(token), *options)
+        assert (2, True) == (refused.returncode, sentence in refused.stderr)

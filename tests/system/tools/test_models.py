@@ -34,12 +34,12 @@ def run(serve: Callable[..., str], store: Store) -> Run:  # noqa: ARG001 - fills
 
 def test_models_are_listed_newest_first(run: Run) -> None:
     """Each with its state and figures."""
-    lines = run("list", "--user", "ana").stdout.splitlines()
+    lines = run("list", "ana").stdout.splitlines()
     assert ["v2", "v1"] == [line.split()[0] for line in lines[1:]]
     assert "serving" in lines[1]
     assert "retired" in lines[2]
     assert "0.750" in lines[1]
-    assert "there are no models" in run("list", "--user", "zoe").stdout
+    assert "there are no models" in run("list", "zoe").stdout
 
 
 def test_a_model_is_shown(run: Run, store: Store) -> None:
@@ -69,7 +69,7 @@ def test_a_model_is_exported_as_it_is_stored(run: Run, tmp_path: Path) -> None:
 
 def test_a_taste_is_rolled_back_and_its_model_pinned(run: Run, store: Store) -> None:
     """The earlier model serves again; pinned, training cannot replace it."""
-    assert "v1 serves" in run("rollback", "--user", "ana", "--taste", "metal").stdout
+    assert "v1 serves" in run("rollback", "ana", "--taste", "metal").stdout
     assert "v1" == store.models.serving_versions("ana")["metal"].version
     assert 0 == run("pin", "v1").exit_code
     assert "pinned" in publish(store, "v3")
@@ -80,17 +80,17 @@ def test_a_taste_is_rolled_back_and_its_model_pinned(run: Run, store: Store) -> 
 
 def test_runs_are_listed_newest_first(run: Run) -> None:
     """Each with what came of it."""
-    lines = run("runs", "--user", "ana").stdout.splitlines()
+    lines = run("runs", "ana").stdout.splitlines()
     assert ["v2", "v1"] == [line.split()[-1] for line in lines[1:]]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--user", "ana", "--taste", "mettal"), "has no model of taste 'mettal'; did you mean metal?"),
-        (("--user", "ana"), "has no common model; name one of the tastes with --taste: metal"),
-        (("--user", "zoe", "--taste", "metal"), "listener 'zoe' has no models; `palate models list` lists those"),
-        (("--user", "ana", "--taste", "metal", "--to", "v0"), "there is no model 'v0'; `palate models list` lists"),
+        (("ana", "--taste", "mettal"), "has no model of taste 'mettal'; did you mean metal?"),
+        (("ana",), "has no common model; name one of the tastes with --taste: metal"),
+        (("zoe", "--taste", "metal"), "listener 'zoe' has no models; `palate models list` lists those"),
+        (("ana", "--taste", "metal", "--to", "v0"), "there is no model 'v0'; `palate models list` lists"),
     ],
 )
 def test_a_rollback_of_what_has_no_model_names_the_mistake(run: Run, arguments: tuple[str, ...], sentence: str) -> None:
@@ -104,9 +104,7 @@ def test_a_rollback_of_a_taste_to_a_listener_with_the_common_model_alone_says_so
     """There is no taste to suggest."""
     like(store, "ben")
     publish(store, "v5", user_id="ben", taste_id="")
-    assert (
-        "only the common one; leave --taste out for it" in run("rollback", "--user", "ben", "--taste", "metal").output
-    )
+    assert "only the common one; leave --taste out for it" in run("rollback", "ben", "--taste", "metal").output
 
 
 def test_more_pages_are_offered_once_behind_the_last_one_shown(run: Run, store: Store) -> None:

@@ -117,6 +117,27 @@ def test_what_kubernetes_says_of_a_service_called_palate_is_no_mistake(monkeypat
         load_config()
 
 
+def test_variables_of_the_client_commands_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PALATE_SERVER has the name of a table, and is none."""
+    monkeypatch.setenv("PALATE_SERVER", "palate.example:443")
+    monkeypatch.setenv("PALATE_TOKEN", "sesame")
+    monkeypatch.setenv("PALATE_SERVER__PORT", "7")
+    assert 7 == load_config().server.port
+
+
+def test_a_table_of_an_older_version_is_refused_with_its_new_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the file and in the environment."""
+    path = tmp_path / "palate.toml"
+    path.write_text("[ladder.ranking]\nmin_confidence = 0.5\nmin_interactions = 5\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="ladder: unknown key; it is called stages now"):
+        load_config(path)
+    monkeypatch.setenv("PALATE_LADDER", "{}")
+    with pytest.raises(ConfigError, match=r"PALATE_LADDER: unknown; did you mean PALATE_STAGES\?"):
+        load_config()
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """Asking for a file that is not there is an error, not the defaults."""
     with pytest.raises(ConfigError, match="there is no such file"):

@@ -16,7 +16,7 @@ Serve = Callable[..., str]
 
 def run(*options: object) -> Result:
     """Run the command."""
-    return CliRunner().invoke(main, ["report", *map(str, options)])
+    return CliRunner().invoke(main, ["lab", "report", *map(str, options)])
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_listener_of_a_running_server_is_drawn_with_what_was_said(
     config.write_text(f'[catalog]\npath = "{catalog_path}"\n', encoding="utf-8")
     out = tmp_path / "out"
     at = ("--server", address, "--data-dir", tmp_path, "--config", config)
-    result = run("--user", "ana", *at, "--comparison", measures, "--out", out)
+    result = run("ana", *at, "--comparison", measures, "--out", out)
     assert 0 == result.exit_code, result.output
     assert f"The report is in {out / 'report.html'}.\n" == result.stdout
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def test_a_listener_of_a_running_server_is_drawn_with_what_was_said(
 
 def test_an_unknown_listener_is_named(serve: Serve, tmp_path: Path) -> None:
     """One sentence that says how to begin."""
-    result = run("--user", "nobody", "--server", serve(), "--data-dir", tmp_path, "--out", tmp_path / "out")
+    result = run("nobody", "--server", serve(), "--data-dir", tmp_path, "--out", tmp_path / "out")
     assert 1 == result.exit_code
     assert "nothing is known of listener 'nobody' yet" in result.stderr
 
@@ -70,7 +70,7 @@ def test_a_data_folder_without_a_store_is_refused(serve: Serve, tmp_path: Path) 
     with Client(address) as client:
         client.like("ana", client.search_tracks("a", page_size=1).tracks[0].track_id)
     empty = tmp_path / "empty"
-    result = run("--user", "ana", "--server", address, "--data-dir", empty, "--out", tmp_path / "out")
+    result = run("ana", "--server", address, "--data-dir", empty, "--out", tmp_path / "out")
     assert 2 == result.exit_code
     assert str(empty) in result.stderr
     assert "Traceback" not in result.stderr
@@ -79,10 +79,10 @@ def test_a_data_folder_without_a_store_is_refused(serve: Serve, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--server", "localhost:1"], "--server needs --user"),
-        (["--data-dir", "somewhere"], "--data-dir needs --user"),
-        (["--config", "somewhere"], "--config needs --user"),
-        (["--user", "ana", "--seed", "3"], "--seed goes without --user"),
+        (["--server", "localhost:1"], "--server needs USER"),
+        (["--data-dir", "somewhere"], "--data-dir needs USER"),
+        (["--config", "somewhere"], "--config needs USER"),
+        (["ana", "--seed", "3"], "--seed goes without USER"),
         (["--turns", "0"], "--turns"),
     ],
 )
@@ -95,12 +95,12 @@ def test_options_without_effect_are_refused(options: list[str], sentence: str) -
 
 def test_a_comparison_that_is_none_is_refused_before_the_story_is_played(tmp_path: Path) -> None:
     """A folder without measures, a broken file, other columns, and no figures: each in a sentence."""
-    assert "palate compare --out DIR" in refused(tmp_path)
+    assert "palate lab compare --out DIR" in refused(tmp_path)
     path = tmp_path / "measures.parquet"
     path.write_bytes(b"no parquet")
     assert "cannot be read" in refused(tmp_path)
     pq.write_table(pa.table({"algorithm": ["palate"]}), path)
-    assert "it lacks kind, listener, metric, turn, value" in refused(tmp_path)
+    assert "lacks kind, listener, metric, turn, value" in refused(tmp_path)
     kinds = {"algorithm": "", "listener": 0, "kind": "", "metric": "", "turn": 0, "value": 0.0}
     pq.write_table(pa.Table.from_pylist([kinds]).slice(0, 0), path)
     assert "without figures" in refused(tmp_path)
@@ -121,14 +121,14 @@ def test_a_folder_that_cannot_be_written_is_named(serve: Serve, tmp_path: Path, 
     config = tmp_path / "palate.toml"
     config.write_text(f'[catalog]\npath = "{catalog_path}"\n', encoding="utf-8")
     at = ("--server", address, "--data-dir", tmp_path, "--config", config)
-    result = run("--user", "ana", *at, "--out", config)
+    result = run("ana", *at, "--out", config)
     assert 2 == result.exit_code
     assert f"{config}: cannot be written" in result.stderr
 
 
 def test_without_the_extra_one_sentence_names_it(without_matplotlib: Callable[..., Any], tmp_path: Path) -> None:
     """Exit code 2, and what to install."""
-    result = without_matplotlib("report", "--out", str(tmp_path / "out"))
+    result = without_matplotlib("lab", "report", "--out", str(tmp_path / "out"))
     assert 2 == result.returncode
-    assert "pip install 'palate[report]'" in result.stderr
+    assert "pip install 'palate[lab]'" in result.stderr
     assert "Traceback" not in result.stderr

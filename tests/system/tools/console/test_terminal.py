@@ -125,7 +125,7 @@ def test_without_its_extra_it_says_which_to_install(tmp_path: Path) -> None:
     [
         (["--server", "localhost:1"], 1, "no palate server answers at localhost:1"),
         (["--config", "nowhere.toml"], 2, "there is no such file"),
-        (["--user", "\udcff"], 1, "is not valid UTF-8"),
+        (["\udcff"], 1, "is not valid UTF-8"),
     ],
 )
 def test_what_cannot_work_is_said_before_the_screen_is_taken(options: list[str], code: int, sentence: str) -> None:

@@ -16,7 +16,7 @@ from palate.app.config import Config
 from palate.errors import ConfigError
 from palate.store.contract import Store
 from palate_tools.cli import main
-from palate_tools.training.commands import train
+from palate_tools.operating import train
 
 Run = Callable[..., Result]
 
@@ -52,7 +52,7 @@ def test_listeners_who_are_due_are_trained_and_then_no_longer_due(
     for text in ("(common): published", "log-loss", "electronica", "locked out"):
         assert text in first.stdout
     second = run()
-    told = "no listener is due: none has had 20 events since the last run; --user USER trains one all the same\n"
+    told = "no listener is due: none has had 20 events since the last run; `palate train USER` trains one all the same\n"
     assert (0, told) == (second.exit_code, second.stdout)
 
 
@@ -96,16 +96,16 @@ def test_a_folder_without_a_servers_data_is_refused_and_nothing_is_made(tmp_path
 def test_a_listener_who_is_named_is_trained_though_not_due(run: Run, tell: Callable[..., None], store: Store) -> None:
     """One that is not known is refused."""
     tell("ana", 15)
-    assert 0 == run("--user", "ana").exit_code
+    assert 0 == run("ana").exit_code
     assert ["ana"] == [run.user_id for run in store.models.runs() if not run.taste_id]
-    result = run("--user", "zoe")
+    result = run("zoe")
     assert "profile 'zoe' is not there: nothing is known of this listener yet" == str(result.exception)
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--taste", "rock"], "--taste needs --user"),
+        (["--taste", "rock"], "--taste needs USER"),
         (["--jobs", "0"], "--jobs must not be 0"),
         (["--backend", "abacus"], "is not one of"),
     ],
@@ -123,7 +123,7 @@ def test_a_failed_training_ends_with_1_and_the_others_are_trained(
     """A taste that is gone fails its listener alone."""
     tell("ana", 40)
     tell("ben", 40, clusters=("rock",))
-    result = run("--user", "ana", "--user", "ben", "--taste", "electronica")
+    result = run("ana", "ben", "--taste", "electronica")
     assert 1 == result.exit_code
     assert "taste 'electronica' is none of ben's; valid are " in result.stdout
     assert {"ana"} >= {run.user_id for run in store.models.runs()}
@@ -187,6 +187,6 @@ def test_a_trainer_that_is_killed_while_it_watches_leaves_a_store_that_the_next_
         while not store.models.runs() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(watch.pid, signal.SIGKILL)
-    subprocess.run([*command, "--jobs", "1", "--user", "ana"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "--jobs", "1", "ana"], check=True, stdout=subprocess.DEVNULL)
     assert "" in store.models.last_runs("ana")
     assert store.models.serving_versions("ana").keys() <= {"", "electronica", "techno-trance"}

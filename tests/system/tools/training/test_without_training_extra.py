@@ -73,30 +73,3 @@ def test_a_server_without_the_training_extra_serves_models_of_all_families(
                     assert versions >= {item.model_version for item in slate.items if item.model_version} != set()
         finally:
             process.terminate()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["train"],
-        ["train", "--help"],
-        ["evaluate", "labels", "likes.csv"],
-        ["demo"],
-        ["compare"],
-        ["sceptic"],
-        ["bench"],
-    ],
-    ids=" ".join,
-)
-def test_a_command_that_needs_the_training_extra_names_it(
-    arguments: list[str], bare: dict[str, str], tmp_path: Path
-) -> None:
-    """In one sentence, without a traceback."""
-    (tmp_path / "likes.csv").write_text("target\n1\n", encoding="utf-8")
-    palate = Path(sys.executable).with_name("palate")
-    ended = subprocess.run(
-        [palate, *arguments], env=bare, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
-    )
-    assert (2, "") == (ended.returncode, ended.stdout)
-    assert "pip install 'palate[" in ended.stderr
-    assert 1 == len(ended.stderr.splitlines())
