@@ -227,7 +227,7 @@ class _ModelTransaction:
         rows = self._execute(self._statements.taste, key)
         if not rows:
             return f"the taste {record.taste_id!r} was deleted meanwhile"
-        with decoding(f"the taste {record.taste_id!r} of {record.user_id!r}", "run `palate profiles rebuild --user`"):
+        with decoding(f"the taste {record.taste_id!r} of {record.user_id!r}", "run `palate profile rebuild USER`"):
             opened = Taste.from_bytes(rows[0][0]).opened
         if opened > record.labels_revision:
             return f"the taste {record.taste_id!r} was deleted and opened again meanwhile"

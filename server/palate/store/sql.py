@@ -339,8 +339,7 @@ def decoding(what: str, remedy: str) -> Iterator[None]:
 def _decoding_profile(user_id: str) -> AbstractContextManager[None]:
     return decoding(
         f"the stored profile of {user_id!r}",
-        "stop recording for this listener and run `palate profiles rebuild --user`, or restore a backup if that "
-        "fails too",
+        "stop recording for this listener and run `palate profile rebuild USER`, or restore a backup if that fails too",
     )
 
 

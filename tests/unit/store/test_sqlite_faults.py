@@ -129,7 +129,7 @@ def test_a_damaged_taste_is_unavailable_and_names_the_command_that_mends_it(path
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("UPDATE tastes SET state = ? WHERE user_id = 'ana'", (b"{",))
     with closing(open_store(f"sqlite:///{path}")) as store:
-        with pytest.raises(StoreUnavailable, match="palate profiles rebuild"):
+        with pytest.raises(StoreUnavailable, match="palate profile rebuild"):
             store.profile("ana")
         assert None is not store.header("ana")
 
@@ -141,7 +141,7 @@ def test_a_damaged_line_of_the_log_is_unavailable_when_its_request_comes_again(p
             record(transaction, "ana", EventKind.LIKE, "a", "metal", request_id="once")
         with closing(sqlite3.connect(path)) as raw, raw:
             raw.execute("UPDATE feedback_log SET kind = 9 WHERE request_id = 'once'")
-        with store.transaction() as transaction, pytest.raises(StoreUnavailable, match="palate profiles rebuild"):
+        with store.transaction() as transaction, pytest.raises(StoreUnavailable, match="palate profile rebuild"):
             transaction.recorded("ana", "once")
 
 

@@ -52,7 +52,8 @@ def test_listeners_who_are_due_are_trained_and_then_no_longer_due(
     for text in ("(common): published", "log-loss", "electronica", "locked out"):
         assert text in first.stdout
     second = run()
-    told = "no listener is due: none has had 20 events since the last run; `palate train USER` trains one all the same\n"
+    told = "no listener is due: none has had 20 events since the last run; "
+    told += "`palate train USER` trains one all the same\n"
     assert (0, told) == (second.exit_code, second.stdout)
 
 
