@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from palate.errors import InvalidField, NotFound
 from palate.serving.models import ModelService
-from palate.serving.paging import PageTokens
+from palate.serving.fields import PageTokens
 from palate.store import open_store
 from palate.store.contract import Store
 from support.models import like, make_artifact, make_record, publish, reject

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.domain.track import FEATURES
 from palate.plugins.strategy import Choice, Context, Declined, ReasonKind, Rows, Strategy, TasteModel
-from palate.serving.candidates import CandidateCache
+from palate.serving.profiles import ArrayCache
 from palate.testing.catalog import Listener, make_listener
 from palate.testing.strategy import StrategySuite, pages, slate
 from palate_strategies.config import ModelStrategyConfig, RankingConfig
@@ -380,7 +380,7 @@ def test_a_swap_looks_for_no_candidates(four: Listener, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Catalog, "nearest", counting)
     monkeypatch.setattr(Linear, "probabilities", running)
-    memoise = partial(CandidateCache(10**6).array, "ana")
+    memoise = partial(ArrayCache(10**6).get, "ana")
     listener = replace(four, context=replace(four.context, memoise=memoise))
     before = slate(GBDT, listener, 20)
     assert len(looked) >= 3

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
 from palate.plugins.strategy import Choice, ReasonKind, Strategy
-from palate.serving.candidates import CandidateCache
+from palate.serving.profiles import ArrayCache
 from palate.testing.catalog import Listener, make_listener, small_catalog
 from palate.testing.strategy import StrategySuite, pages, slate
 from palate_strategies.config import FallbackConfig, RankingConfig
@@ -295,7 +295,7 @@ def test_a_bad_option_is_refused_by_name(field: str, value: object) -> None:
 @pytest.mark.parametrize("strategy", [RANKING, Fallback(FallbackConfig())], ids=["ranking", "fallback"])
 def test_what_is_remembered_changes_no_slate(three: Listener, tiny: Catalog, strategy: Strategy) -> None:
     """Neither of the same listener nor after a like in one taste; both stages remember beside one another."""
-    memoise = partial(CandidateCache(10**6).array, "ana")
+    memoise = partial(ArrayCache(10**6).get, "ana")
     later = make_listener(tiny, {"death-metal": (13, 3), "j-pop": (7, 0), "salsa": (4, 1), "bebop": (1, 0)})
     for listener in (three, three, later, three):
         remembering = replace(listener, context=replace(listener.context, memoise=memoise))

@@ -1,9 +1,9 @@
-"""Reasons as sentences."""
+"""Slates, rankings and reasons as callers read them."""
 
 import pytest
 from palate.domain.track import FEATURES
 from palate.plugins.strategy import Reason, ReasonKind
-from palate.serving.reasons import sentence
+from palate.serving.encode import sentence
 
 HOLY_WARS = ("Holy Wars", "Megadeth")
 THREE = (("energy", 0.3), ("valence", 0.2), ("tempo", 0.1))
