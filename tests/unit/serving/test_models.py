@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from palate.errors import InvalidField, NotFound
-from palate.serving.models import ModelService
 from palate.serving.fields import PageTokens
+from palate.serving.models import ModelService
 from palate.store import open_store
 from palate.store.contract import Store
 from support.models import like, make_artifact, make_record, publish, reject
