@@ -4,7 +4,10 @@ BIN := .venv/bin
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve test check demo bench proto constraints clean
+# Tests of a file stay in one worker, and those that need PostgreSQL too.
+PYTEST := $(BIN)/pytest -n logical --dist loadgroup --no-loadscope-reorder
+
+.PHONY: help serve test quick check docs demo bench proto constraints clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
@@ -13,8 +16,11 @@ help: ## Show the targets
 serve: .venv/serving ## Serve the bundled catalog on localhost:50051
 	$(BIN)/palate serve
 
-test: .venv/developing ## Run the tests
-	$(BIN)/pytest
+test: .venv/developing ## Run all tests
+	$(PYTEST)
+
+quick: .venv/developing ## Run the tests that need no server of their own, in under a minute
+	$(PYTEST) tests/unit tests/contract
 
 check: .venv/developing ## Lint, check types, and check the contract with its generated code
 	$(BIN)/ruff check
@@ -23,6 +29,9 @@ check: .venv/developing ## Lint, check types, and check the contract with its ge
 	$(BIN)/buf lint protos
 	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/python protos/generate.py --check
+
+docs: .venv/documenting ## Build the site in docs/_build/html
+	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
 
 demo: .venv/showing ## Follow a listener of three tastes through every stage, and draw a report
 	$(BIN)/palate lab demo
@@ -36,12 +45,12 @@ proto: .venv/developing ## Generate the Python code of the contract anew
 constraints: ## Pin the newest versions that pyproject.toml allows
 	rm -rf .venv/pinning && $(PYTHON) -m venv .venv/pinning
 	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q --upgrade pip hatchling editables
-	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train,console,dask,lab,postgres,ray]' --group dev
+	PIP_CONSTRAINT= .venv/pinning/bin/pip install -q -e '.[train,console,dask,lab,postgres,ray]' --group dev --group docs
 	.venv/pinning/bin/pip freeze --all --exclude-editable | grep -v '^setuptools==' > constraints.txt
 	rm -rf .venv/pinning
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build dist palate-data palate-comparison palate-report .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist docs/_build palate-data palate-comparison palate-report .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -57,4 +66,8 @@ clean: ## Remove what the other targets made
 
 .venv/developing: .venv/serving
 	$(BIN)/pip install -q -e '.[train,console,dask,lab,postgres,ray]' --group dev
+	@touch $@
+
+.venv/documenting: .venv/developing
+	$(BIN)/pip install -q --group docs
 	@touch $@

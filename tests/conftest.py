@@ -31,6 +31,15 @@ settings.register_profile("untimed", settings.default, deadline=None)  # a busy 
 settings.load_profile("untimed")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests in one worker that share what takes long to start: PostgreSQL, a demo, or the servers of a file."""
+    for item in items:
+        named = f"{item.nodeid} {' '.join(getattr(item, 'fixturenames', ()))}"
+        group = next((name for name in ("postgres", "demo") if name in named), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def logs() -> None:
     """Keep the log as quiet as a server's."""
