@@ -8,9 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from palate.domain.profile import EventKind
 from palate.errors import ConfigError, StoreUnavailable
@@ -20,6 +18,7 @@ from palate.store.schema import metadata
 from palate.store.sqlite import SqliteDatabase
 from support.factories import record
 from support.models import publish
+from support.version_before import upgrade_to
 
 
 @pytest.fixture
@@ -115,11 +114,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(database: SqliteDatabase) 
 
 def test_profiles_from_before_models_are_kept(database: SqliteDatabase) -> None:
     """A database of the first version is brought up to date with its profiles, which no model serves yet."""
-    config = Config()
-    config.set_main_option("script_location", "palate.store:migrations")
-    with database.engine().begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+    upgrade_to(database, "0001")
     with closing(sqlite3.connect(database.path)) as raw, raw:
         raw.execute("INSERT INTO profiles VALUES ('ana', 7, 'map', 1000)")
     with closing(open_store(f"sqlite:///{database.path}")) as store:

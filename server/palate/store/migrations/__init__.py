@@ -36,13 +36,14 @@ def upgrade(database: Database, *, create: bool = True, migrate: bool = True) ->
     config.set_main_option("script_location", "palate.store:migrations")
     engine = database.engine()
     try:
-        if not _is_current(engine, config, create=create):
-            if not migrate:
-                raise StoreUnavailable("the tables are of an older palate; `palate serve` brings them up to date")
-            with _ONE_AT_A_TIME:
-                _migrate(database, engine, config)
+        current = _is_current(engine, config, create=create)
     except DBAPIError as exc:
         raise database.unavailable(exc.orig or exc) from exc
+    if current:
+        return
+    if not migrate:
+        raise StoreUnavailable("the tables are of an older palate; `palate serve` brings them up to date")
+    _migrate(database, engine, config)
 
 
 def _is_current(engine: Engine, config: Config, *, create: bool) -> bool:
@@ -68,6 +69,10 @@ def _missing(applied: set[str], config: Config) -> set[str]:
 
 def _migrate(database: Database, engine: Engine, config: Config) -> None:
     event.listen(engine, "begin", database.begin_migration)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with _ONE_AT_A_TIME, engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as exc:
+        why = database.unavailable(exc.orig or exc)
+        raise StoreUnavailable(f"the tables could not be brought up to date: {why}") from exc
