@@ -7,6 +7,7 @@ Source:
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -28,8 +29,8 @@ class OutOfTime(Exception):
 class Isolation:
     """Runs the calls of one strategy in the threads of an executor, so that the event loop and others go on.
 
-    A thread cannot be stopped from outside, so a call whose time is over is abandoned: it runs on, and what it
-    returns is thrown away. No more than `limit` calls run at a time, abandoned ones included; the others wait
+    A thread cannot be stopped from outside, so a call whose time is over, or whose caller has left, is abandoned: it
+    runs on, and what it returns is thrown away. No more than `limit` calls run at a time, abandoned ones included; the others wait
     as long as their time allows. Once all that run are abandoned, further calls fail at once. Use it on one event loop.
 
     Args:
@@ -72,15 +73,18 @@ class Isolation:
             ) from None
         future = self._submit(work, loop)
         waiting = asyncio.wrap_future(future)
-        done, _ = await asyncio.wait([waiting], timeout=end - loop.time())
-        if not done:
-            self._abandon(waiting, seconds)
+        try:
+            await asyncio.wait([waiting], timeout=end - loop.time())
+        finally:  # a caller who leaves abandons the call too
+            if not waiting.done():
+                self._abandon(waiting, seconds)
+        if not waiting.done():
             raise OutOfTime(f"it did not end within {seconds:.3g} seconds")
         return waiting.result()
 
     def _submit(self, work: Callable[[], T], loop: asyncio.AbstractEventLoop) -> Future[T]:
         def release(_: Future[T]) -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
                 loop.call_soon_threadsafe(self._free.release)
 
         try:
@@ -93,7 +97,7 @@ class Isolation:
 
     def _abandon(self, waiting: asyncio.Future[T], seconds: float) -> None:
         self.abandoned += 1
-        _log.warning("strategy ran out of time", **self._strategy.identity, seconds=seconds, abandoned=self.abandoned)
+        _log.warning("strategy call abandoned", **self._strategy.identity, seconds=seconds, abandoned=self.abandoned)
         waiting.add_done_callback(self._ended)
 
     def _ended(self, waiting: asyncio.Future[T]) -> None:
