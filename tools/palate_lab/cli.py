@@ -241,7 +241,7 @@ def demo(**options: Any) -> None:
     "--only",
     "groups",
     multiple=True,
-    type=click.Choice(("calls", "training", "scoring", "swaps", "memory")),
+    type=click.Choice(("calls", "blocking", "training", "scoring", "swaps", "memory")),
     help="Measure only this group of rows. Repeatable.",
 )
 @click.option("--trained", default=3, show_default=True, type=click.IntRange(min=1), help="Listeners to train.")

@@ -37,7 +37,7 @@ def test_one_run_measures_every_row(tmp_path: Path) -> None:
     """The real server answers every kind of call, and the table and the JSON file have a row for each."""
     report = tmp_path / "report.json"
     arguments = ["--tracks", "2000", "--seconds", "0.1", "--rounds", "1", "--listeners", "8", "--concurrency", "4"]
-    arguments += ["--only", "calls"]
+    arguments += ["--only", "calls", "--only", "blocking"]
     result = CliRunner().invoke(bench, [*arguments, "--cache", str(tmp_path / "cache"), "--json", str(report)])
     assert 0 == result.exit_code, result.output
     [catalog] = json.loads(report.read_text(encoding="utf-8"))["catalogs"]

@@ -106,12 +106,15 @@ def measure_blocking(catalog_path: Path, data_dir: Path) -> list[BlockingFigures
 def _populate(catalog: Catalog, store: Store) -> Sequence[str]:
     """Rate tracks of many clusters, and return some tracks more to like later."""
     random = np.random.default_rng(_SEED)
-    counts = enumerate(catalog.track_counts)
-    open_counts = [(number, count) for number, count in counts if number not in catalog.excluded_clusters]
-    clusters = [number for number, count in open_counts if count > 2 * _RATINGS // _TASTES][:_TASTES]
-    each = _RATINGS // len(clusters)
-    drawn = [random.choice(np.flatnonzero(catalog.cluster == number), each + 1, replace=False) for number in clusters]
-    rated = random.permutation(np.concatenate([rows[:each] for rows in drawn])).astype(np.int32)
+    counts = np.array(catalog.track_counts)
+    counts[sorted(catalog.excluded_clusters)] = 0
+    clusters = [number for number in np.argsort(-counts)[:_TASTES].tolist() if counts[number] > 1]
+    shares = np.minimum(_RATINGS // len(clusters), counts[clusters] // 2)
+    drawn = [
+        random.choice(np.flatnonzero(catalog.cluster == number), share + 1, replace=False)
+        for number, share in zip(clusters, shares.tolist(), strict=True)
+    ]
+    rated = random.permutation(np.concatenate([rows[:-1] for rows in drawn])).astype(np.int32)
     kinds = random.choice([EventKind.LIKE, EventKind.DISLIKE], len(rated), p=[0.6, 0.4])
     feedback = [
         Feedback(_USER, EventKind(int(kind)), track_id)
@@ -120,7 +123,7 @@ def _populate(catalog: Catalog, store: Store) -> Sequence[str]:
     with closing(FeedbackService(store, catalog)) as service:
         for start in range(0, len(feedback), _BATCH):
             service.record(feedback[start : start + _BATCH]).result()
-    return catalog.track_ids(np.array([rows[each] for rows in drawn], dtype=np.int32))
+    return catalog.track_ids(np.array([rows[-1] for rows in drawn], dtype=np.int32))
 
 
 async def _measure_all(catalog: Catalog, store: Store, later: Sequence[str]) -> list[BlockingFigures]:

@@ -11,6 +11,7 @@ from palate_tools.catalog.presenting import plain_console
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from palate_lab.bench.blocking import BlockingFigures, measure_blocking
 from palate_lab.bench.catalogs import synthetic_catalog
 from palate_lab.bench.measure import Plan, Result, measure
 from palate_lab.bench.models.measure import MODEL_ROWS, ModelPlan, measure_models
@@ -20,7 +21,8 @@ from palate_lab.bench.report import print_report, write_json
 __all__ = ["measure_all"]
 
 _CALLS: Final = "calls"
-_GROUPS: Final = (_CALLS, *MODEL_ROWS)
+_BLOCKING: Final = "blocking"
+_GROUPS: Final = (_CALLS, _BLOCKING, *MODEL_ROWS)
 _LARGEST_FOR_MODELS: Final = 100_000
 _SWAPPED_LISTENERS: Final = 50
 
@@ -68,13 +70,17 @@ def measure_all(  # noqa: PLR0913 - an option each
             memory_swaps=memory_swaps,
         )
         results: list[Result] = []
+        blocking: list[BlockingFigures] = []
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             if _CALLS in chosen:
                 results = asyncio.run(measure(plan, Path(folder), say))
+            if _BLOCKING in chosen:
+                say("looking for how long the event loop is held up")
+                blocking = measure_blocking(catalogs[-1], Path(folder) / "blocking")
             models = measure_models(model_plan, Path(folder), say)
-    print_report(results, models, plain_console())
+    print_report(results, blocking, models, plain_console())
     if json_path is not None:
-        write_json(results, models, (plan, model_plan), json_path)
+        write_json(results, blocking, models, (plan, model_plan), json_path)
 
 
 def _place_for_models(sizes: Sequence[int]) -> int:

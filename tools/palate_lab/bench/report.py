@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from palate_lab.bench.blocking import BlockingFigures
 from palate_lab.bench.budgets import Check, checks, verdict
 from palate_lab.bench.measure import Plan, Result, workloads
 from palate_lab.bench.models.budgets import model_checks
@@ -23,17 +24,27 @@ from palate_lab.bench.tables import table
 __all__ = ["print_report", "write_json"]
 
 
-def print_report(results: Sequence[Result], models: ModelResults, console: Console) -> None:
+def print_report(
+    results: Sequence[Result], blocking: Sequence[BlockingFigures], models: ModelResults, console: Console
+) -> None:
     """Print a table for each catalog, one of the servers, one for each group of model rows, and one of the budgets."""
     for result in results:
         console.print(_calls_table(result), "")
     if results:
         console.print(_servers_table(results), "")
+    if blocking:
+        console.print(_blocking_table(blocking), "")
     print_models(models, console)
     console.print(_budgets_table([*checks(results), *model_checks(models)]))
 
 
-def write_json(results: Sequence[Result], models: ModelResults, plans: tuple[Plan, ModelPlan], path: Path) -> None:
+def write_json(
+    results: Sequence[Result],
+    blocking: Sequence[BlockingFigures],
+    models: ModelResults,
+    plans: tuple[Plan, ModelPlan],
+    path: Path,
+) -> None:
     """Write all figures, and what they were measured with and on. Times are in seconds, sizes in bytes."""
     plan, model_plan = plans
     judged = [*checks(results), *model_checks(models)]
@@ -47,10 +58,19 @@ def write_json(results: Sequence[Result], models: ModelResults, plans: tuple[Pla
             "served_from": model_plan.served_from.name,
         },
         "catalogs": [_document(result) for result in results],
+        "blocking": [asdict(row) for row in blocking],
         "models": model_document(models),
         "budgets": [{**asdict(check), "verdict": verdict(check)} for check in judged],
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _blocking_table(rows: Sequence[BlockingFigures]) -> Table:
+    listener = f"{rows[0].ratings:,} ratings in {rows[0].tastes} tastes, {rows[0].tracks:,} tracks"
+    shown = table(f"event loop held up by one call: {listener}", "call ms", "held up ms", "worst ms")
+    for row in rows:
+        shown.add_row(row.call, *(f"{1e3 * seconds:.1f}" for seconds in (row.took, row.blocked, row.worst)))
+    return shown
 
 
 def _calls_table(result: Result) -> Table:
