@@ -216,7 +216,7 @@ def test_a_profile_with_fewer_events_than_the_labels_is_another_one(store: Store
     [(delete, "profile was deleted meanwhile"), (create_again, "profile was deleted and created again")],
     ids=["deleted", "created again"],
 )
-def test_nothing_that_was_learned_from_a_deleted_profile_is_kept(
+def test_nothing_that_was_learned_from_a_deleted_profile_is_written(
     store: Store, meanwhile: Callable[[Store], object], reason: str
 ) -> None:
     """Neither a model, nor its record, nor a run: what was deleted stays deleted."""
@@ -384,15 +384,15 @@ def test_what_cannot_be_rolled_back_to_is_not_found(
 
 
 def test_old_artifacts_go_and_their_records_stay(store: Store) -> None:
-    """Each taste keeps a few ways back; one whose file is gone says so."""
+    """Each taste retains a few models to roll back to; the error says when a file was deleted."""
     like(store, taste_id="latin")
     assert "" == publish(store, "0", taste_id="latin", labels_revision=2)
     versions = [str(number) for number in range(10, 30)]
     for version in versions:
         assert "" == publish(store, version)
-    kept = [version for version in versions if store.models.artifact(version) is not None]
-    assert versions[-len(kept) :] == kept
-    assert 2 <= len(kept) <= 6
+    retained = [version for version in versions if store.models.artifact(version) is not None]
+    assert versions[-len(retained) :] == retained
+    assert 2 <= len(retained) <= 6
     assert len(versions) == len(store.models.records("ana", "metal"))
     assert make_record("10", state=RETIRED) == store.models.record("10")
     with pytest.raises(NotFound, match=r"'10' .*its file was deleted"):
@@ -400,7 +400,7 @@ def test_old_artifacts_go_and_their_records_stay(store: Store) -> None:
     assert make_artifact("0") == store.models.artifact("0")
 
 
-def test_rejected_models_do_not_push_out_the_ways_back(store: Store) -> None:
+def test_rejected_models_do_not_displace_those_to_roll_back_to(store: Store) -> None:
     """However many do not win, what serves and what served before keep their artifacts."""
     for version in "123":
         publish(store, version)
@@ -515,7 +515,7 @@ def test_a_swap_is_seen_whole(store: Store) -> None:
             serving_versions = store.models.serving_versions("ana")
             for serving_version in serving_versions.values():
                 artifact = store.models.artifact(serving_version.version)
-                if artifact is None:  # so many swaps since that it is no longer kept
+                if artifact is None:  # so many swaps since that it was deleted
                     assert serving_version.version < serving(store)
                 else:
                     assert serving_version.sha256 == sha256(artifact).hexdigest()
@@ -540,7 +540,7 @@ def test_what_was_published_survives_an_abrupt_end(store_url: str) -> None:
 
 
 def test_a_store_that_is_locked_while_publishing_is_unavailable(store_url: str, store: Store) -> None:
-    """Nothing of the publication is kept, reading goes on, and publishing it again works."""
+    """Nothing of the publication is written, reading goes on, and publishing it again works."""
     publish(store, "1")
     with closing(open_store(store_url)) as other, other.transaction():
         with pytest.raises(StoreUnavailable):
@@ -566,12 +566,3 @@ def test_publishing_and_feedback_follow_one_another(store: Store) -> None:
     header = store.header("ana")
     assert header is not None
     assert (21, 20) == (header.revision, header.models_revision)
-
-
-def test_the_models_of_a_closed_store_are_unavailable(store: Store) -> None:
-    """Calls that come too late say so."""
-    store.close()
-    with pytest.raises(StoreUnavailable, match="closed"):
-        store.models.serving_versions("ana")
-    with pytest.raises(StoreUnavailable, match="closed"):
-        publish(store, "1")

@@ -4,17 +4,11 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import palate.store
 import pytest
 from palate.errors import ConfigError, StoreUnavailable
 from palate.store import open_store
 from sqlalchemy import make_url
 from support.factories import assert_writable
-
-
-def test_the_package_exports_what_its_users_need() -> None:
-    """The names of the package are fixed."""
-    assert ["Header", "Store", "Transaction", "open_store"] == palate.store.__all__
 
 
 @pytest.mark.parametrize("name", ["palate.db", "with space.db", "100% #1.db", "häßlich.db"])

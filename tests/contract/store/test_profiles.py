@@ -118,7 +118,7 @@ def test_a_changed_mind_replaces_the_rating(store: Store) -> None:
 
 
 def test_a_retraction_leaves_no_rating(store: Store) -> None:
-    """The track is as if never rated, while the log keeps both lines."""
+    """The track is as if never rated, while the log has both lines."""
     with store.transaction() as transaction:
         record(transaction, "ana", LIKE, "a", "metal")
         record(transaction, "ana", RETRACT, "a", "metal")
@@ -128,7 +128,7 @@ def test_a_retraction_leaves_no_rating(store: Store) -> None:
 
 
 def test_a_deleted_taste_leaves_its_tracks_rated(store: Store) -> None:
-    """A new like opens the taste anew, and the old ratings do not count for it."""
+    """A new like opens the taste again, and the old ratings do not count for it."""
     with store.transaction() as transaction:
         record(transaction, "ana", LIKE, "a", "metal")
         record(transaction, "ana", DELETE_TASTE, taste_id="metal")
@@ -450,3 +450,5 @@ def test_a_closed_store_is_unavailable(store: Store) -> None:
         store.header("ana")
     with pytest.raises(StoreUnavailable, match="closed"):
         assert_writable(store)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        store.models.serving_versions("ana")

@@ -10,16 +10,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from palate.domain.profile import EventKind
 from palate.errors import ConfigError, StoreUnavailable
 from palate.store import open_store
 from palate.store.contract import Store
-from palate.store.migrations import upgrade
 from palate.store.postgres import PostgresDatabase
-from palate.store.schema import metadata
-from palate.store.statements import Statements
 from sqlalchemy import make_url
 from support.factories import assert_replay_equals_stored, assert_writable, record, walk
 
@@ -164,23 +159,3 @@ def test_a_commit_waits_for_the_disk_whatever_the_server_does_by_default(url: st
     hasty = url.replace("-csearch_path", "-csynchronous_commit%3Doff%20-csearch_path")
     with closing(database(hasty).open()) as raw:
         assert ("on",) == raw.execute("SHOW synchronous_commit").fetchone()
-
-
-def test_migrated_tables_are_those_of_the_schema(url: str) -> None:
-    """Alembic finds nothing to migrate after all migrations have run, and texts are sorted by code points."""
-    upgrade(database(url))
-    with database(url).engine().connect() as connection:
-        assert [] == compare_metadata(MigrationContext.configure(connection), metadata)
-
-
-def test_no_statement_scans_a_table(url: str) -> None:
-    """Every read, and every search for what to write, goes through an index."""
-    upgrade(database(url))
-    texts = vars(Statements(PostgresDatabase.dialect))
-    with closing(database(url).open(autocommit=True)) as raw:
-        raw.execute("SET enable_seqscan = off")
-        for name, text in texts.items():
-            if isinstance(text, str):
-                values = dict.fromkeys(re.findall(r"%\((\w+)\)s", text))
-                plan = [row[0] for row in raw.execute(f"EXPLAIN {text}", values)]
-                assert [] == [step for step in plan if "Seq Scan" in step], name
