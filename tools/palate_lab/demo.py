@@ -63,7 +63,7 @@ def _line(turn: Turn) -> str:
 
 def _print_training(console: Console, training: Trained) -> None:
     for report in training.reports:
-        if report.outcome is not Outcome.LOCKED_OUT:
+        if report.outcome is not Outcome.TOO_LITTLE_DATA:
             print_line(console, f"         trained on {training.labels} labels: {_outcome(report)}", style="bold")
 
 

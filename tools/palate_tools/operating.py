@@ -14,7 +14,7 @@ from palate_tools.groups import call
 __all__ = ["serve", "train"]
 
 _FILE: Final = click.Path(path_type=Path)
-_BACKENDS: Final = ("loky", "ray", "dask")
+_BACKENDS: Final = ("processes", "ray", "dask")
 _KEYS: Final = {
     "data_dir": "data_dir",
     "host": "server.host",
@@ -55,23 +55,21 @@ def serve(config_path: Path | None, **options: Any) -> None:
 @click.option(
     "--taste", "tastes", multiple=True, metavar="TASTE", help="Only this taste's own model; with USER. Repeatable."
 )
-@click.option("--dry-run", is_flag=True, help="Train and judge, but write nothing.")
-@click.option("--watch", is_flag=True, help="Go on, and train listeners as they become due, until SIGTERM or Ctrl-C.")
+@click.option("--dry-run", is_flag=True, help="Train and evaluate, but write nothing.")
+@click.option("--watch", is_flag=True, help="Keep training listeners as they become due, until SIGTERM or Ctrl-C.")
 @click.option(
     "--interval",
     default=30.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Seconds between two looks, with --watch.",
+    help="Seconds between two checks, with --watch.",
 )
 @click.option("--jobs", default=-1, help="How many listeners at once.  [default: one for each processor]")
-@click.option(
-    "--backend", default="loky", show_default=True, type=click.Choice(_BACKENDS), help="Where the work is done."
-)
+@click.option("--backend", default="processes", show_default=True, type=click.Choice(_BACKENDS), help="Where to train.")
 def train(**options: Any) -> None:
     """Train the models of the USERs, or of all listeners who are due, and publish those that win.
 
-    The server may run meanwhile; its next answer uses what was published. Exits with 1 when a training failed.
+    The server may run meanwhile: its next answer uses the models that were published. Exits with 1 when a training failed.
     Needs the extra train.
     """
     call("palate_tools.training.commands:train", **options)

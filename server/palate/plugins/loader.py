@@ -3,22 +3,29 @@
 The rules are the same for every kind of plugin; a `PluginKind` says what is particular to one.
 """
 
+import fnmatch
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, is_dataclass
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import entry_points as scan
 from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar
 
+import structlog
+
 from palate.errors import ConfigError
+from palate.plugins.learner import Learner
 from palate.plugins.options import build_config
 from palate.plugins.strategy import Stage, Strategy
 from palate.suggestion import suggestion
 
-__all__ = ["STRATEGY", "PluginKind", "UnusablePlugin", "load_plugin", "origin", "refuse_duplicates", "refuse_unknown"]
+__all__ = ["LEARNER", "STRATEGY", "Plugin", "PluginKind", "installed", "load_plugins", "origin", "refuse_unknown"]
 
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 
 
 class UnusablePlugin(Exception):
@@ -31,38 +38,105 @@ class PluginKind(Generic[T]):
 
     Attributes:
         noun: What one is called.
+        group: The entry-point group that names such plugins.
+        table: The operator's table for them: it has `allow`, and the plugins' own tables in `options`.
         contract: Where its contract stands, for messages.
         protocol: The contract.
-        options: Where the operator's tables for such plugins stand in the configuration.
         members: What the class must bring of its own.
         methods: The methods that its instances must have, with the parameters that they must take.
         check: Looks at the class once all members are there; raises UnusablePlugin.
+        former_group: What the entry-point group was called before, or empty; plugins that name it are refused.
     """
 
     noun: str
+    group: str
+    table: str
     contract: str
     protocol: Any
-    options: str
     members: tuple[str, ...]
     methods: Mapping[str, tuple[str, ...]]
     check: Callable[[Any, str], None] = lambda plugin, name: None  # noqa: ARG005 - checks nothing
+    former_group: str = ""
 
 
-def load_plugin(entry_point: EntryPoint, table: Mapping[str, object] | None, kind: PluginKind[T]) -> T:
-    """Make the plugin that an entry point names.
+@dataclass(frozen=True, slots=True)
+class Plugin(Generic[T]):
+    """One installed plugin.
+
+    Attributes:
+        name: The name of its entry point.
+        distribution: The distribution that brings it.
+        version: The version of that distribution.
+        allowed: Whether the operator lets it be loaded.
+        instance: The plugin; None where it is not allowed or cannot be used.
+        reason: Why it cannot be used; empty otherwise.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    allowed: bool
+    instance: T | None = None
+    reason: str = ""
+
+
+@functools.cache
+def installed(group: str) -> EntryPoints:
+    """Return the entry points of a group. The scan takes milliseconds, so it is done once a process."""
+    return scan(group=group)
+
+
+def load_plugins(
+    kind: PluginKind[T],
+    options: Mapping[str, Mapping[str, object]],
+    allow: Sequence[str] = ("*",),
+    entry_points: Iterable[EntryPoint] | None = None,
+) -> list[Plugin[T]]:
+    """Load every installed plugin of a kind that is allowed. One that cannot be used is logged, with the reason.
+
+    Names are read first and filtered by the allow-list; only what passes is imported.
 
     Args:
-        entry_point: Names the class.
-        table: The operator's options; None when the operator gave none.
-        kind: What it must be.
+        kind: What to look for.
+        options: For each plugin the operator's table; the others get their defaults.
+        allow: Names that may be loaded, with shell-style wildcards.
+        entry_points: What is installed, of whatever group; scanned for when None.
+
+    Returns:
+        All of them, by name.
 
     Raises:
-        UnusablePlugin: Whatever the plugin does wrong, an attempt to exit included.
-        ConfigError: When the plugin does not accept the operator's options.
+        ConfigError: For a mistake of the operator: two distributions that bring the same name, names that nothing
+            installed has, or options that a plugin refuses.
     """
-    plugin = _import(entry_point, kind)
-    config = _configure(plugin, f"{kind.options}.{entry_point.name}", table)
-    return _construct(plugin, config, kind)
+    current, former = (
+        list(installed(group) if entry_points is None else EntryPoints(entry_points).select(group=group))
+        for group in (kind.group, kind.former_group)
+    )
+    moved = {(each.name, origin(each)) for each in current}
+    former = [each for each in former if (each.name, origin(each)) not in moved]
+    found = sorted([*current, *former], key=lambda each: each.name)
+    _refuse_duplicates(found, kind)
+    names = [each.name for each in found]
+    refuse_unknown(f"{kind.table}.options", options, names, kind)
+    refuse_unknown(f"{kind.table}.allow", [one for one in allow if not fnmatch.filter(names, one)], names, kind)
+    return [_load(each, options.get(each.name), allow, kind) for each in found]
+
+
+def _load(
+    entry_point: EntryPoint, table: Mapping[str, object] | None, allow: Sequence[str], kind: PluginKind[T]
+) -> Plugin[T]:
+    name, (distribution, version) = entry_point.name, origin(entry_point)
+    if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
+        return Plugin(name, distribution, version, allowed=False)
+    try:
+        plugin = _import(entry_point, kind)
+        instance = _construct(plugin, _configure(plugin, f"{kind.table}.options.{name}", table), kind)
+    except UnusablePlugin as error:
+        identity = {kind.noun: name, "distribution": distribution, "version": version}
+        _log.error(f"{kind.noun} failed to load", **identity, reason=str(error), exc_info=error.__cause__)
+        return Plugin(name, distribution, version, allowed=True, reason=str(error))
+    return Plugin(name, distribution, version, allowed=True, instance=instance)
 
 
 def origin(entry_point: EntryPoint) -> tuple[str, str]:
@@ -74,7 +148,7 @@ def origin(entry_point: EntryPoint) -> tuple[str, str]:
     return metadata.get("Name", "unknown"), metadata.get("Version", "unknown")
 
 
-def refuse_duplicates(found: Sequence[EntryPoint], kind: PluginKind[T]) -> None:
+def _refuse_duplicates(found: Sequence[EntryPoint], kind: PluginKind[T]) -> None:
     """Raise ConfigError when two of the entry points, sorted by name, have one name."""
     for one, other in pairwise(found):
         if one.name == other.name:
@@ -101,6 +175,11 @@ def _blaming(step: str, passing: type[Exception] = UnusablePlugin) -> Iterator[N
 
 
 def _import(entry_point: EntryPoint, kind: PluginKind[T]) -> Callable[[Any], T]:
+    if entry_point.group != kind.group:
+        raise UnusablePlugin(
+            f"its distribution names it in the entry-point group {entry_point.group!r}, which is called "
+            f"{kind.group!r} now; install a version that names it there"
+        )
     with _blaming(f"importing {entry_point.value}"):
         plugin = entry_point.load()
     with _blaming(f"checking {entry_point.value}"):
@@ -138,14 +217,27 @@ def _brings(plugin: Any, name: str, protocol: object) -> bool:
 
 STRATEGY: Final[PluginKind[Strategy]] = PluginKind(
     noun="strategy",
+    group="palate.strategies",
+    table="strategies",
     contract="palate.plugins.Strategy",
     protocol=Strategy,
-    options="strategies.options",
     members=("config_type", "stage", "recommend", "score"),
     methods={"recommend": ("profile", "request", "context"), "score": ("profile", "rows", "context")},
     check=_check_stage,
 )
 """What a strategy must be."""
+
+LEARNER: Final[PluginKind[Learner]] = PluginKind(
+    noun="learner",
+    group="palate.learners",
+    table="training",
+    contract="palate.plugins.learner.Learner",
+    protocol=Learner,
+    members=("config_type", "fit"),
+    methods={"fit": ("dataset", "seed")},
+    former_group="palate.recipes",
+)
+"""What a learner must be."""
 
 
 def _configure(plugin: Any, path: str, table: Mapping[str, object] | None) -> object:

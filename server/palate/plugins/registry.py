@@ -6,37 +6,20 @@ requires it.
 """
 
 import enum
-import fnmatch
-import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
-from importlib.metadata import entry_points as scan
 from itertools import pairwise
 from typing import Final, Self
 
-import structlog
-
 from palate.errors import ConfigError, NotFound
-from palate.plugins.loader import (
-    STRATEGY,
-    UnusablePlugin,
-    load_plugin,
-    origin,
-    refuse_duplicates,
-    refuse_unknown,
-)
+from palate.plugins.loader import STRATEGY, Plugin, load_plugins, refuse_unknown
 from palate.plugins.strategy import Stage, Strategy
 
-__all__ = ["GROUP", "Registered", "Registry", "StrategyState", "installed"]
-
-GROUP: Final = "palate.strategies"
-"""The entry-point group."""
+__all__ = ["Registered", "Registry", "StrategyState"]
 
 BUILTIN: Final = "palate"
 """The distribution whose strategies are trusted to be quick and to keep their contract; others are isolated."""
-
-_log = structlog.get_logger(__name__)
 
 
 class StrategyState(enum.IntEnum):
@@ -119,28 +102,23 @@ class Registry:
     ) -> Self:
         """Load every installed strategy that is allowed.
 
-        Names are read first and filtered by the allow-list; only what passes is imported.
-
         Args:
             options: For each strategy the operator's table; the others get their defaults.
             stages: Thresholds that replace those of the strategies' own stages.
             allow: Names that may be loaded, with shell-style wildcards.
             required: Names without which the server must not start.
-            entry_points: What is installed; found by `installed` when None.
+            entry_points: What is installed; scanned for when None.
 
         Raises:
             ConfigError: For a mistake of the operator: two distributions that bring the same name, names that
                 nothing installed has, options that a strategy refuses, a required strategy that is not
                 loaded, or stages of which none is the lowest.
         """
-        found = sorted(installed() if entry_points is None else entry_points, key=lambda each: each.name)
-        refuse_duplicates(found, STRATEGY)
-        names = [each.name for each in found]
-        refuse_unknown("strategies.options", options, names, STRATEGY)
+        plugins = load_plugins(STRATEGY, options, allow, entry_points)
+        names = [each.name for each in plugins]
         refuse_unknown("stages", stages, names, STRATEGY)
         refuse_unknown("strategies.required", required, names, STRATEGY)
-        refuse_unknown("strategies.allow", [one for one in allow if not fnmatch.filter(names, one)], names, STRATEGY)
-        strategies = [_register(each, options, stages, allow) for each in found]
+        strategies = [_register(each, stages) for each in plugins]
         for each in strategies:
             if each.name in required and each.strategy is None:
                 raise ConfigError(f"{each} is required and is not loaded: {each.reason}")
@@ -162,30 +140,16 @@ class Registry:
         return registered
 
 
-@functools.cache
-def installed() -> tuple[EntryPoint, ...]:
-    """Return the entry points of all strategies. The scan takes milliseconds, so it is done once a process."""
-    return tuple(scan(group=GROUP))
-
-
-def _register(
-    entry_point: EntryPoint,
-    options: Mapping[str, Mapping[str, object]],
-    stages: Mapping[str, Stage],
-    allow: Sequence[str],
-) -> Registered:
-    name = entry_point.name
-    distribution, version = origin(entry_point)
-    blank = Registered(name, distribution, version, StrategyState.FAILED, builtin=distribution == BUILTIN)
-    if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
+def _register(plugin: Plugin[Strategy], stages: Mapping[str, Stage]) -> Registered:
+    blank = Registered(
+        plugin.name, plugin.distribution, plugin.version, StrategyState.FAILED, builtin=plugin.distribution == BUILTIN
+    )
+    if not plugin.allowed:
         return replace(blank, state=StrategyState.NOT_ALLOWED, reason="strategies.allow leaves it out")
-    try:
-        strategy = load_plugin(entry_point, options.get(name), STRATEGY)
-    except UnusablePlugin as error:
-        _log.error("strategy failed to load", **blank.identity, reason=str(error), exc_info=error.__cause__)
-        return replace(blank, reason=str(error))
-    stage = _stage(type(strategy).stage, stages.get(name))
-    return replace(blank, state=StrategyState.LOADED, strategy=strategy, stage=stage)
+    if plugin.instance is None:
+        return replace(blank, reason=plugin.reason)
+    stage = _stage(type(plugin.instance).stage, stages.get(plugin.name))
+    return replace(blank, state=StrategyState.LOADED, strategy=plugin.instance, stage=stage)
 
 
 def _stage(own: Stage | None, given: Stage | None) -> Stage | None:

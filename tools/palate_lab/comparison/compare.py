@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 from palate.catalog.snapshot import Catalog
-from palate.plugins.registry import installed
+from palate.plugins.loader import STRATEGY, installed
 from palate.suggestion import suggestion
 
 from palate_lab.comparison.baselines import make_baselines
@@ -61,7 +61,7 @@ def strategy_names(names: Sequence[str]) -> list[str]:
     Raises:
         ComparisonFailed: When no strategy of a name is installed.
     """
-    known = [entry_point.name for entry_point in installed()]
+    known = [entry_point.name for entry_point in installed(STRATEGY.group)]
     for name in names:
         if name not in known:
             raise ComparisonFailed(f"there is no strategy {name!r}{suggestion(name, known)}")

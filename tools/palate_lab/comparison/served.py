@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +10,10 @@ import numpy as np
 from palate.app.config import load_config
 from palate.client import Client, StrategyFailed
 from palate.errors import PalateError
+from palate.plugins.loader import LEARNER, installed
 from palate.plugins.strategy import Rows
-from palate_tools.training.fleet import train_fleet
-from palate_tools.training.jobs import training_jobs
-from palate_tools.training.learners import GROUP
 from palate_tools.training.report import Outcome
+from palate_tools.training.tasks import run_tasks, training_tasks
 
 from palate_lab.bench.process import start_server
 from palate_lab.comparison.protocol import DEPTH, Course, Play, Shown, Subject, World
@@ -97,7 +95,7 @@ def _between(course: Course) -> list[range]:
 
 def _uses_models(strategy: str) -> bool:
     """Return whether models can matter: on the stages, and for the strategies that learners train models for."""
-    return not strategy or strategy in entry_points(group=GROUP).names
+    return not strategy or strategy in installed(LEARNER.group).names
 
 
 def _turn(listening: Listening, client: Client, tracks: TrackReader, turn: int) -> list[Row]:
@@ -130,7 +128,7 @@ def train_all(catalog: Path, folder: Path) -> None:
         ComparisonFailed: When a training fails.
     """
     config = load_config(None, {"data_dir": folder.absolute(), "catalog.path": catalog.absolute()})
-    for report in train_fleet(training_jobs(config), -1, "loky"):
+    for report in run_tasks(training_tasks(config), -1, "processes"):
         for taste in report.tastes:
             if taste.outcome is Outcome.FAILED:
                 raise ComparisonFailed(f"training {report.user_id} failed: {taste.reason}")

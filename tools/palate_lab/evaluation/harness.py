@@ -17,8 +17,8 @@ from palate.app.embedded import running_server
 from palate.client import Client
 from palate.errors import PalateError
 from palate.v1 import feedback_pb2
-from palate_tools.training.fleet import Job, train_fleet
 from palate_tools.training.report import ListenerReport, Outcome
+from palate_tools.training.tasks import Task, run_tasks
 from sklearn.metrics import roc_auc_score
 
 from palate_lab.evaluation.labelled import LabelledTracks
@@ -119,9 +119,9 @@ def _tell(client: Client, tracks: LabelledTracks, split: Split) -> None:
 
 def _train(config: Config, splits: Sequence[Split], jobs: int, watch: Watcher) -> dict[str, ListenerReport]:
     largest_first = sorted(splits, key=lambda split: -split.size)
-    work = [Job(config, split.user_id, _NOBODY) for split in largest_first]
+    work = [Task(config, split.user_id, _NOBODY) for split in largest_first]
     reports = {}
-    for number, report in enumerate(train_fleet(work, jobs, "loky")):
+    for number, report in enumerate(run_tasks(work, jobs, "processes")):
         watch("training", number, len(work))
         for taste in report.tastes:
             if taste.outcome is Outcome.FAILED:

@@ -10,8 +10,8 @@ from palate import __version__
 from palate_strategies.learners.gbdt import Gbdt, GbdtModel
 from palate_strategies.learners.logistic import LogisticModel
 from palate_strategies.learners.neural import NeuralModel
-from palate_tools.training.labels import Labels
-from palate_tools.training.workshop import Workshop
+from palate_tools.training.dataset import Labels
+from palate_tools.training.resources import Resources
 
 from palate_lab.report import describing
 from palate_lab.report.comparing import Compared
@@ -72,13 +72,13 @@ class _Unknown(Exception):
 
 
 def pictures_of(
-    listener: Listener, workshop: Workshop, labels: Labels, compared: Compared | None
+    listener: Listener, resources: Resources, labels: Labels, compared: Compared | None
 ) -> Iterator[Picture | Omitted]:
     """Yield every picture of a listener, or why there is none.
 
     Args:
         listener: What `gather` returned.
-        workshop: Has the learners.
+        resources: Has the learners.
         labels: The listener's labels.
         compared: A comparison, where there is one.
     """
@@ -86,7 +86,7 @@ def pictures_of(
     for found in (
         *_profile_pictures(listener),
         *_slate_pictures(listener),
-        *_model_pictures(listener, workshop, labels),
+        *_model_pictures(listener, resources, labels),
         *_comparison_pictures(compared),
     ):
         if isinstance(found, Picture) and found.section != SECTIONS[-1]:
@@ -161,7 +161,7 @@ def _slate_pictures(listener: Listener) -> Iterator[Picture | Omitted]:
             yield Picture(f"slate-{strategy}", SECTIONS[2], partial(draw, slate), describing.slate(slate), caption)
 
 
-def _model_pictures(listener: Listener, workshop: Workshop, labels: Labels) -> Iterator[Picture | Omitted]:
+def _model_pictures(listener: Listener, resources: Resources, labels: Labels) -> Iterator[Picture | Omitted]:
     reason = lacking(labels)
     if reason:
         yield Omitted("models", reason)
@@ -172,17 +172,17 @@ def _model_pictures(listener: Listener, workshop: Workshop, labels: Labels) -> I
         "neural": _neural_pictures,
     }
     for name, make in makers.items():
-        if name not in workshop.learners:
+        if name not in resources.learners:
             yield Omitted(f"a model by {name}", "the learner is not loaded; training.allow says what may be")
             continue
         try:
-            yield from make(listener, workshop, labels)
+            yield from make(listener, resources, labels)
         except (ValueError, _Unknown) as error:
             yield Omitted(f"a model by {name}", str(error))
 
 
-def _logistic_pictures(_: Listener, workshop: Workshop, labels: Labels) -> Iterator[Picture]:
-    fitted = _fitted(workshop, labels, "logistic", LogisticModel)
+def _logistic_pictures(_: Listener, resources: Resources, labels: Labels) -> Iterator[Picture]:
+    fitted = _fitted(resources, labels, "logistic", LogisticModel)
     yield Picture(
         "logistic",
         SECTIONS[3],
@@ -193,8 +193,8 @@ def _logistic_pictures(_: Listener, workshop: Workshop, labels: Labels) -> Itera
     )
 
 
-def _gbdt_pictures(_: Listener, workshop: Workshop, labels: Labels) -> Iterator[Picture]:
-    fitted = _fitted(workshop, labels, "gbdt", GbdtModel)
+def _gbdt_pictures(_: Listener, resources: Resources, labels: Labels) -> Iterator[Picture]:
+    fitted = _fitted(resources, labels, "gbdt", GbdtModel)
     yield Picture(
         "gbdt",
         SECTIONS[3],
@@ -203,9 +203,9 @@ def _gbdt_pictures(_: Listener, workshop: Workshop, labels: Labels) -> Iterator[
         "Importances are those of the trees. Rated tracks are scored by models that have not seen them; marks are "
         "medians.",
     )
-    learner = workshop.learners["gbdt"].learner
+    learner = resources.learners["gbdt"].learner
     if isinstance(learner, Gbdt):
-        curves = learner.learning_curves(dataset_of(workshop, labels), seed_for(labels))
+        curves = learner.learning_curves(dataset_of(resources, labels), seed_for(labels))
         yield Picture(
             "gbdt-training",
             SECTIONS[3],
@@ -216,8 +216,8 @@ def _gbdt_pictures(_: Listener, workshop: Workshop, labels: Labels) -> Iterator[
         )
 
 
-def _neural_pictures(listener: Listener, workshop: Workshop, labels: Labels) -> Iterator[Picture]:
-    surface = respond(_fitted(workshop, labels, "neural", NeuralModel), workshop.background)
+def _neural_pictures(listener: Listener, resources: Resources, labels: Labels) -> Iterator[Picture]:
+    surface = respond(_fitted(resources, labels, "neural", NeuralModel), resources.background)
     yield Picture(
         "neural",
         SECTIONS[3],
@@ -228,8 +228,8 @@ def _neural_pictures(listener: Listener, workshop: Workshop, labels: Labels) -> 
     )
 
 
-def _fitted(workshop: Workshop, labels: Labels, name: str, kind: type[Any]) -> Any:
-    fitted = fit_learner(workshop, labels, name)
+def _fitted(resources: Resources, labels: Labels, name: str, kind: type[Any]) -> Any:
+    fitted = fit_learner(resources, labels, name)
     if not isinstance(fitted.model, kind):
         raise _Unknown(f"the learner {name!r} is not palate's own, and says nothing of its inside")
     return fitted

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from palate.plugins.learner import Dataset
 from palate_tools.training.calibration import fit_line
-from palate_tools.training.crossval import held_out_by_learner, judge, make_folds, seed_of
-from palate_tools.training.labels import Labels
-from palate_tools.training.negatives import with_negatives
-from palate_tools.training.workshop import Workshop
+from palate_tools.training.cross_validation import evaluate, held_out_by_learner, make_folds, seed_of
+from palate_tools.training.dataset import Labels, with_negatives
+from palate_tools.training.resources import Resources
 from scipy.special import expit
 
 from palate_lab.report.values import Fitted
@@ -33,40 +32,40 @@ def seed_for(labels: Labels) -> int:
     return seed_of(labels.profile.user_id, labels.profile.revision)
 
 
-def dataset_of(workshop: Workshop, labels: Labels, chosen: NDArray[np.intp] | None = None) -> Dataset:
+def dataset_of(resources: Resources, labels: Labels, chosen: NDArray[np.intp] | None = None) -> Dataset:
     """Return the dataset of the listener's common model, on all labels or some."""
     chosen = np.arange(len(labels)) if chosen is None else chosen
-    dataset = labels.dataset(chosen, np.ones(len(labels)), workshop.background, _NOBODY)
-    return with_negatives(dataset, workshop.config.negative_weight, seed_for(labels))
+    dataset = labels.dataset(chosen, np.ones(len(labels)), resources.background, _NOBODY)
+    return with_negatives(dataset, resources.config.negative_weight, seed_for(labels))
 
 
-def fit_learner(workshop: Workshop, labels: Labels, name: str) -> Fitted[Any]:
+def fit_learner(resources: Resources, labels: Labels, name: str) -> Fitted[Any]:
     """Fit a learner to all labels, and to those of folds to see what it says of the others.
 
     Args:
-        workshop: Has the learners.
+        resources: Has the learners.
         labels: At least two of each kind.
         name: The learner.
 
     Raises:
         ValueError: When the learner cannot be fitted.
     """
-    learner, seed = workshop.learners[name].learner, seed_for(labels)
-    folds = make_folds(labels.liked, workshop.config.folds, 1, seed)
-    raw = held_out_by_learner(learner, lambda train: dataset_of(workshop, labels, train), labels, folds, seed)
+    learner, seed = resources.learners[name].learner, seed_for(labels)
+    folds = make_folds(labels.liked, resources.config.folds, 1, seed)
+    raw = held_out_by_learner(learner, lambda train: dataset_of(resources, labels, train), labels, folds, seed)
     weights = np.ones(len(labels))
     line = fit_line(raw, labels.liked, weights)
-    judged = judge(raw, line(raw), labels.liked, weights)
-    model = learner.fit(dataset_of(workshop, labels), seed)
+    evaluation = evaluate(raw, line(raw), labels.liked, weights)
+    model = learner.fit(dataset_of(resources, labels), seed)
     return Fitted(
         model=model,
         held_out=line(raw[0]),
         seen=line(model.logits(labels.features)),
-        catalog=line(model.logits(workshop.catalog.normalized)),
+        catalog=line(model.logits(resources.catalog.normalized)),
         slope=line.slope,
         intercept=line.intercept,
-        auc=judged.auc,
-        log_loss=judged.log_loss,
+        auc=evaluation.auc,
+        log_loss=evaluation.log_loss,
     )
 
 

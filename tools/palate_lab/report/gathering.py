@@ -11,9 +11,9 @@ from palate.errors import NotFound
 from palate.plugins.registry import Registered
 from palate.store.contract import ModelState
 from palate.v1 import profile_pb2, recommendation_pb2
-from palate_tools.training.labels import Labels, read_profile
+from palate_tools.training.dataset import Labels, read_profile
 from palate_tools.training.report import Outcome
-from palate_tools.training.workshop import Workshop
+from palate_tools.training.resources import Resources
 
 from palate_lab.report.values import Climb, History, Item, Labelled, Listener, Publication, Slate, Taste
 from palate_lab.story.telling import Trained, Turn
@@ -31,21 +31,21 @@ _STEPS: Final = 400
 """After at most so many lines of a log a profile is looked at: more would be drawn on top of one another."""
 
 
-def read_labels(workshop: Workshop, user_id: str) -> Labels:
+def read_labels(resources: Resources, user_id: str) -> Labels:
     """Return a listener's labels.
 
     Raises:
         NotFound: When there is no such listener.
     """
-    stored = read_profile(workshop.store, user_id, workshop.catalog.feature_map)
+    stored = read_profile(resources.store, user_id, resources.catalog.feature_map)
     if stored is None:
         raise NotFound("profile", user_id)
-    return Labels.of(stored[0], workshop.catalog, workshop.config.max_labels)
+    return Labels.of(stored[0], resources.catalog, resources.config.max_labels)
 
 
 def gather(
     client: Client,
-    workshop: Workshop,
+    resources: Resources,
     labels: Labels,
     origin: str,
     told: Sequence[Turn | Trained] = (),
@@ -54,7 +54,7 @@ def gather(
 
     Args:
         client: Calls the server.
-        workshop: Has the server's catalog and store.
+        resources: Has the server's catalog and store.
         labels: What `read_labels` returned.
         origin: Where the listener comes from, in a sentence.
         told: What happened to a simulated listener; slates and likes are taken from there where they are.
@@ -62,9 +62,9 @@ def gather(
     Raises:
         CallFailed: When a call fails.
     """
-    user_id, catalog = labels.profile.user_id, workshop.catalog
+    user_id, catalog = labels.profile.user_id, resources.catalog
     profile = client.get_profile(user_id).profile
-    history = _history(workshop, user_id)
+    history = _history(resources, user_id)
     slates = _asked(client, catalog, profile) | happened(catalog, told)
     return Listener(
         user_id=user_id,
@@ -78,7 +78,7 @@ def gather(
         catalog_tastes=np.array([cluster.cluster_id for cluster in catalog.clusters])[catalog.cluster],
         history=history,
         slates=slates,
-        climb=_told_climb(told) if told else _logged_climb(workshop, labels, history),
+        climb=_told_climb(told) if told else _logged_climb(resources, labels, history),
     )
 
 
@@ -134,24 +134,24 @@ def _taste(taste: profile_pb2.Taste) -> Taste:
     )
 
 
-def _history(workshop: Workshop, user_id: str) -> History:
+def _history(resources: Resources, user_id: str) -> History:
     """Replay the log and look at the profile every now and then."""
-    profiles = list(_replayed(workshop, user_id))
+    profiles = list(_replayed(resources, user_id))
     names = dict.fromkeys(taste_id for profile in profiles for taste_id in profile.tastes)
     return History(
         given=np.array([profile.revision for profile in profiles], dtype=np.int64),
         confidence=np.array([profile.confidence for profile in profiles]),
         tastes={name: np.array([_confidence(profile, name) for profile in profiles]) for name in names},
-        stages=tuple(_stage(workshop.stages, profile) for profile in profiles),
+        stages=tuple(_stage(resources.stages, profile) for profile in profiles),
     )
 
 
-def _replayed(workshop: Workshop, user_id: str) -> Iterator[Profile]:
-    events = workshop.store.events(user_id)
+def _replayed(resources: Resources, user_id: str) -> Iterator[Profile]:
+    events = resources.store.events(user_id)
     step = -(-len(events) // _STEPS) or 1
     profile = Profile(user_id)
     for start in range(0, len(events), step):
-        profile = apply_events(profile, events[start : start + step], workshop.catalog.feature_map)
+        profile = apply_events(profile, events[start : start + step], resources.catalog.feature_map)
         yield profile
 
 
@@ -184,10 +184,10 @@ def _told_publications(told: Sequence[Turn | Trained]) -> Iterator[Publication]:
                 yield Publication(training.after + 1.5, published[0], training.labels)
 
 
-def _logged_climb(workshop: Workshop, labels: Labels, history: History) -> Climb:
+def _logged_climb(resources: Resources, labels: Labels, history: History) -> Climb:
     positions = np.arange(1.0, len(labels) + 1)
     places = np.minimum(np.searchsorted(history.given, labels.revisions), len(history.given) - 1)
-    records = workshop.store.models.records(labels.profile.user_id)
+    records = resources.store.models.records(labels.profile.user_id)
     served = [one for one in records if not one.taste_id and one.state in _SERVED]
     return Climb(
         unit="rated track",

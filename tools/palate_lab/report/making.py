@@ -8,7 +8,7 @@ from palate.catalog.snapshot import Catalog
 from palate.client import Client
 from palate_tools.simulation.tracks import TrackTable
 from palate_tools.training.commands import training_config
-from palate_tools.training.workshop import open_workshop
+from palate_tools.training.resources import open_resources
 
 from palate_lab.report.album import pictures_of
 from palate_lab.report.comparing import Compared, read_comparison
@@ -41,11 +41,11 @@ def report_on_story(
     """
     turns = sum(isinstance(event, Turn) for event in told)
     origin = f"A simulated listener, seed {story.listener.seed}, after {turns} slates of the real server."
-    with open_workshop(story.config) as workshop:
-        labels = read_labels(workshop, LISTENER)
-        listener = gather(story.client, workshop, labels, origin, told)
-        listener = replace(listener, climb=replace(listener.climb, note=_scarcity(story, workshop.catalog, listener)))
-        return write_report(listener, pictures_of(listener, workshop, labels, compared), folder)
+    with open_resources(story.config) as resources:
+        labels = read_labels(resources, LISTENER)
+        listener = gather(story.client, resources, labels, origin, told)
+        listener = replace(listener, climb=replace(listener.climb, note=_scarcity(story, resources.catalog, listener)))
+        return write_report(listener, pictures_of(listener, resources, labels, compared), folder)
 
 
 def report_on_user(
@@ -64,10 +64,10 @@ def report_on_user(
     """
     compared = _compared(comparison)
     client.get_profile(user_id)  # whoever is unknown is told so before a store is looked for
-    with open_workshop(training_config(config_path, data_dir)) as workshop:
-        labels = read_labels(workshop, user_id)
-        listener = gather(client, workshop, labels, f"{user_id}, a listener of a running server.")
-        return write_report(listener, pictures_of(listener, workshop, labels, compared), folder)
+    with open_resources(training_config(config_path, data_dir)) as resources:
+        labels = read_labels(resources, user_id)
+        listener = gather(client, resources, labels, f"{user_id}, a listener of a running server.")
+        return write_report(listener, pictures_of(listener, resources, labels, compared), folder)
 
 
 def _compared(folder: Path | None) -> Compared | None:

@@ -16,9 +16,8 @@ from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.simulation.clusters import Cluster, read_clusters
 from palate_tools.simulation.kinds import load_kinds
 from palate_tools.simulation.listener import SimulatedListener
-from palate_tools.training.fleet import train_fleet
-from palate_tools.training.jobs import training_jobs
 from palate_tools.training.report import TasteReport
+from palate_tools.training.tasks import run_tasks, training_tasks
 
 from palate_lab.bench.process import start_server
 from palate_lab.simulation.session import Habits, Listening, Row, TrackReader
@@ -111,8 +110,8 @@ class Story:
         self.client.like(LISTENER, tracks.track_id[best], request_id=f"{LISTENER}-{cluster.cluster_id}")
 
     def _train(self) -> list[TasteReport]:
-        jobs = training_jobs(self.config, [LISTENER])
-        return [taste for report in train_fleet(jobs, 1, "loky") for taste in report.tastes]
+        tasks = training_tasks(self.config, [LISTENER])
+        return [taste for report in run_tasks(tasks, 1, "processes") for taste in report.tastes]
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """`palate train`."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -16,21 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from palate_tools.catalog.bundled import default_catalog
 from palate_tools.tables import open_console, print_line
-from palate_tools.training.fleet import train_fleet
-from palate_tools.training.jobs import training_jobs
-from palate_tools.training.presenting import print_listener, print_summary
-from palate_tools.training.report import Outcome, TasteReport
+from palate_tools.training.report import ListenerReport, Outcome, TasteReport, print_listener, print_summary
+from palate_tools.training.tasks import run_tasks, training_tasks
 
 __all__ = ["train", "training_config"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What to train: the listeners and tastes that were named, or all that are due."""
-
-    users: tuple[str, ...]
-    tastes: tuple[str, ...]
-    dry_run: bool
 
 
 def train(  # noqa: PLR0913 - an option each
@@ -45,7 +33,7 @@ def train(  # noqa: PLR0913 - an option each
     jobs: int,
     backend: str,
 ) -> None:
-    """Train as `palate train` says: its options are the arguments."""
+    """Do what `palate train` does; its options are the arguments."""
     if tastes and not users:
         raise click.UsageError("--taste needs USER: name the listener whose taste it is")
     if jobs == 0:
@@ -53,16 +41,26 @@ def train(  # noqa: PLR0913 - an option each
     config = training_config(config_path, data_dir)
     set_up_logs(config.log.model_copy(update={"level": "warning"}))
     console = open_console()
-    order = _Order(users, tastes, dry_run)
+
+    def train_once() -> bool:
+        tasks = training_tasks(config, users, tastes, dry_run=dry_run)
+        if not tasks:
+            print_line(
+                console,
+                f"no listener is due: none has had {config.training.interactions} events since the last run; "
+                "`palate train USER` trains one all the same",
+            )
+        return _report(console, run_tasks(tasks, jobs, backend), len(tasks), dry_run=dry_run) if tasks else False
+
     failed = False
     try:
-        with _stopped_like_a_service() if watch else nullcontext():
-            failed = _train(config, order, jobs, backend, console)
+        with _sigterm_as_interrupt() if watch else nullcontext():
+            failed = train_once()
             while watch and not Event().wait(interval):
                 try:
-                    failed |= _train(config, order, jobs, backend, console)
+                    failed |= train_once()
                 except StoreUnavailable as error:
-                    print_line(console, f"{error}; looking again in {interval:g} seconds")
+                    print_line(console, f"{error}; trying again in {interval:g} seconds")
     except KeyboardInterrupt:
         if not watch:
             raise
@@ -72,8 +70,8 @@ def train(  # noqa: PLR0913 - an option each
 
 
 @contextmanager
-def _stopped_like_a_service() -> Iterator[None]:
-    """Have SIGTERM do what Ctrl-C does, so that the processes that train are ended and cleaned up after."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, which ends the processes that train and cleans up after them."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -85,37 +83,29 @@ def training_config(config_path: Path | None, data_dir: Path | None) -> Config:
     """Read the configuration as the server does, with absolute paths, so that any process can use it.
 
     Raises:
-        ConfigError: When the configuration is wrong, or the data folder is none of a server's; nothing is made there.
+        ConfigError: When the configuration is wrong, or the data folder is not that of a server; it is left unchanged.
     """
     config = load_config(config_path, {"data_dir": data_dir} if data_dir is not None else {})
     folder = config.data_dir.absolute()
     if not config.store.url and not (folder / "palate.db").exists():
         raise ConfigError(
             f"{config.data_dir} is no data folder: there is no palate.db in it. Start a server with `palate serve`, or "
-            "name the folder of the one that there is with --data-dir DIR"
+            "name the folder of your server with --data-dir DIR"
         )
     path = config.catalog.path or default_catalog(folder)
     return config.model_copy(update={"data_dir": folder, "catalog": CatalogConfig(path=path.absolute())})
 
 
-def _train(config: Config, order: _Order, jobs: int, backend: str, console: Console) -> bool:
-    """Train once and show it. Return whether a training failed."""
-    work = training_jobs(config, order.users, order.tastes, dry_run=order.dry_run)
-    if not work:
-        print_line(
-            console,
-            f"no listener is due: none has had {config.training.interactions} events since the last run; "
-            "`palate train USER` trains one all the same",
-        )
-        return False
-    reports: list[TasteReport] = []
+def _report(console: Console, reports: Iterable[ListenerReport], count: int, *, dry_run: bool) -> bool:
+    """Print reports as they come, and a summary at the end. Return whether a training failed."""
+    tastes: list[TasteReport] = []
     with _progress() as progress:
-        for done in progress.track(train_fleet(work, jobs, backend), len(work), description="listeners"):
-            print_listener(console, done, dry_run=order.dry_run)
-            reports += done.tastes
-    reports.sort(key=lambda report: (report.user_id, report.taste_id))
-    print_summary(console, reports, dry_run=order.dry_run)
-    return any(report.outcome is Outcome.FAILED for report in reports)
+        for report in progress.track(reports, count, description="listeners"):
+            print_listener(console, report, dry_run=dry_run)
+            tastes += report.tastes
+    tastes.sort(key=lambda taste: (taste.user_id, taste.taste_id))
+    print_summary(console, tastes, dry_run=dry_run)
+    return any(taste.outcome is Outcome.FAILED for taste in tastes)
 
 
 def _progress() -> Progress:

@@ -12,8 +12,8 @@ from palate.domain.features import FeatureMap
 from palate.domain.track import FEATURES
 from palate.store.contract import Store
 
-from palate_tools.training.labels import read_profile
-from palate_tools.training.versions import made_for
+from palate_tools.training.dataset import read_profile
+from palate_tools.training.publishing import made_for
 
 __all__ = ["CommonDirection", "common_direction", "due_listeners"]
 

@@ -14,8 +14,8 @@ from palate.domain import EventKind
 from palate.domain.track import FEATURES
 from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
-from palate_tools.training.labels import Labels
-from palate_tools.training.workshop import Workshop, open_workshop
+from palate_tools.training.dataset import Labels
+from palate_tools.training.resources import Resources, open_resources
 
 __all__ = ["Graph", "make_graphs", "populate", "read_graphs", "store_config", "write_graphs"]
 
@@ -62,24 +62,24 @@ def populate(config: Config, listeners: int, labels: int) -> list[str]:
     return user_ids
 
 
-def make_graphs(workshop: Workshop, user_id: str) -> list[Graph]:
+def make_graphs(resources: Resources, user_id: str) -> list[Graph]:
     """Let every learner fit a model to all labels of a listener, and export it."""
-    stored = workshop.store.profile(user_id)
+    stored = resources.store.profile(user_id)
     if stored is None:
         raise KeyError(user_id)
-    labels = Labels.of(stored[0], workshop.catalog, workshop.config.max_labels)
+    labels = Labels.of(stored[0], resources.catalog, resources.config.max_labels)
     everything, even = np.arange(len(labels)), np.ones(len(labels))
-    dataset = labels.dataset(everything, even, workshop.background, np.empty((0, len(FEATURES))))
+    dataset = labels.dataset(everything, even, resources.background, np.empty((0, len(FEATURES))))
     return [
-        Graph(name, loaded.learner.fit(dataset, _SEED).to_onnx(1.0, 0.0)) for name, loaded in workshop.learners.items()
+        Graph(name, loaded.learner.fit(dataset, _SEED).to_onnx(1.0, 0.0)) for name, loaded in resources.learners.items()
     ]
 
 
 def write_graphs(config: Config, user_id: str, folder: Path) -> None:
     """Keep the graphs of `make_graphs` as files that `read_graphs` reads."""
     folder.mkdir()
-    with open_workshop(config) as workshop:
-        for graph in make_graphs(workshop, user_id):
+    with open_resources(config) as resources:
+        for graph in make_graphs(resources, user_id):
             (folder / f"{graph.learner}.onnx").write_bytes(graph.onnx)
 
 

@@ -21,7 +21,7 @@ from palate.models.artifact import Metadata
 from palate.store import open_store
 from palate.store.contract import Metric, ModelRecord, ModelState, Store, TrainingRun
 from palate_strategies.learners.onnx_graphs import with_metadata
-from palate_tools.training.versions import new_run_id, new_version
+from palate_tools.training.publishing import new_run_id, new_version
 
 from palate_lab.bench.models.population import Graph, read_graphs, store_config
 from palate_lab.bench.process import BenchmarkError

@@ -11,8 +11,8 @@ from palate.app.config import Config
 from palate.catalog.snapshot import Catalog
 from palate.store import open_store
 from palate_tools.training.due import common_direction
-from palate_tools.training.fleet import Job, train_fleet
 from palate_tools.training.report import Outcome
+from palate_tools.training.tasks import Task, run_tasks
 from threadpoolctl import threadpool_limits
 
 from palate_lab.bench.models.population import populate, store_config
@@ -93,28 +93,28 @@ def measure_training(
     with Catalog.open(catalog_path) as catalog:
         tracks = len(catalog)
     progress(f"training on {tracks:,} tracks: warming up")
-    first, *others = _jobs(config, populate(config, listeners + 1, labels))
+    first, *others = _tasks(config, populate(config, listeners + 1, labels))
     _train(first)
     models, made = 0, 0
     trainer, bare = Spent(0, 0), Spent(0, 0)
-    for number, job in enumerate(others):
+    for number, task in enumerate(others):
         progress(f"training on {tracks:,} tracks: listener {number + 1} of {listeners}")
         with recorded_fits() as fits:
-            spent, written = _timed(partial(_train, job))
+            spent, written = _timed(partial(_train, task))
         trainer, models, made = trainer + spent, models + written, made + len(fits)
         bare += _timed(partial(_repeat, fits))[0]
     return TrainingFigures(tracks, listeners, labels, models, made, trainer, bare)
 
 
-def _jobs(config: Config, user_ids: Sequence[str]) -> list[Job]:
+def _tasks(config: Config, user_ids: Sequence[str]) -> list[Task]:
     with Catalog.open(config.catalog_path) as catalog, closing(open_store(config.store_url)) as store:
         common = common_direction(store, catalog.feature_map, config.training.other_listeners)
-    return [Job(config, user_id, common.without(user_id)) for user_id in user_ids]
+    return [Task(config, user_id, common.without(user_id)) for user_id in user_ids]
 
 
-def _train(job: Job) -> int:
+def _train(task: Task) -> int:
     """Train a listener in this process. Return how many models were written."""
-    [report] = train_fleet([job], 1, "loky")
+    [report] = run_tasks([task], 1, "processes")
     for taste in report.tastes:
         if taste.outcome is Outcome.FAILED:
             raise BenchmarkError(f"training {taste.user_id!r}, {taste.taste_id!r} failed: {taste.reason}")

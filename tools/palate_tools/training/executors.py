@@ -1,4 +1,4 @@
-"""Where many trainings are done at once: processes of this machine, or the workers of a Ray or Dask cluster."""
+"""Where tasks run: in processes of this machine, or on the workers of a Ray or Dask cluster."""
 
 import os
 import socket
@@ -17,91 +17,91 @@ from palate.errors import ConfigError
 
 from palate_tools.groups import installing
 
-__all__ = ["ENGINES", "Engine"]
+__all__ = ["EXECUTORS", "Executor"]
 
 _QUEUED: Final = 1_000
-"""Calls that a cluster is given at once when it decides itself how many it does at a time."""
+"""Calls that are submitted at once to a cluster that decides itself how many run at a time."""
 _CONNECT_SECONDS: Final = 10
-_LOOK_SECONDS: Final = 1.0
+_PARENT_CHECK_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 300
-"""How long processes of this machine wait for more to do."""
+"""After how long an idle process of this machine ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Executor:
     """Something that calls a function in other processes.
 
     Attributes:
         submit: Takes a function and its argument and returns a future, which fails when its worker died.
-        limit: How many futures to have under way at a time.
+        limit: How many futures may be pending at a time.
     """
 
     submit: "Callable[[Callable[[Any], Any], Any], Future[Any]]"
     limit: int
 
 
-Open: TypeAlias = Callable[[int], AbstractContextManager[Engine]]
-"""Opens an engine for so many calls at once, -1 for as many as there are processors. ConfigError when it cannot."""
+Open: TypeAlias = Callable[[int], AbstractContextManager[Executor]]
+"""Opens an executor for so many calls at once, -1 for one on each processor. ConfigError when it cannot."""
 
 
 @contextmanager
-def _loky(workers: int) -> Iterator[Engine]:
-    """Use processes of this machine; one at a time needs no other process than this.
+def _processes(workers: int) -> Iterator[Executor]:
+    """Use processes of this machine; one call at a time runs in this process.
 
-    They are made as joblib makes them: it takes over what it finds, and needs what it adds to loky's own.
+    The pool is joblib's: joblib reuses a pool that exists, and needs what it adds to those of loky.
     """
     limit = joblib.effective_n_jobs(workers)
     if limit == 1:
-        yield Engine(_call, 1)
+        yield Executor(_call, 1)
         return
     watch = {"initializer": _end_with, "initargs": (os.getpid(),)}
-    pool = partial(get_memmapping_executor, limit, timeout=_IDLE_SECONDS, **watch)  # it replaces one that broke
+    pool = partial(get_memmapping_executor, limit, timeout=_IDLE_SECONDS, **watch)  # replaces a broken pool
     try:
-        yield Engine(lambda function, job: pool().submit(function, job), limit)
+        yield Executor(lambda function, argument: pool().submit(function, argument), limit)
     except BaseException:
         pool().shutdown(kill_workers=True)
         raise
 
 
 def _end_with(parent: int) -> None:
-    """Let this process end when its parent was killed, which would leave it waiting for more to do."""
+    """Let this process end when its parent was killed, which would leave it waiting for more calls."""
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_PARENT_CHECK_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def _call(function: Callable[[Any], Any], job: Any) -> "Future[Any]":
+def _call(function: Callable[[Any], Any], argument: Any) -> "Future[Any]":
     future: Future[Any] = Future()
-    future.set_result(function(job))
+    future.set_result(function(argument))
     return future
 
 
 @contextmanager
-def _ray(workers: int) -> Iterator[Engine]:
-    """Connect to the cluster that RAY_ADDRESS names, or to one that is found or started on this machine."""
+def _ray(workers: int) -> Iterator[Executor]:
+    """Connect to the cluster that RAY_ADDRESS names, or find or start one on this machine."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray  # noqa: PLC0415 - only who asks for it needs it
+        import ray  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise _not_installed("ray") from error
     address = os.environ.get("RAY_ADDRESS", "")
     try:
-        _knock(address)
+        _require_listener(address)
         ray.init(log_to_driver=False, logging_level="warning")
     except (OSError, RuntimeError, ValueError) as error:
         raise _unreachable("Ray", address, "RAY_ADDRESS", error) from error
     try:
-        yield Engine(lambda function, job: ray.remote(function).remote(job).future(), _queued(workers))
+        yield Executor(lambda function, argument: ray.remote(function).remote(argument).future(), _queued(workers))
     finally:
         ray.shutdown()
 
 
 @contextmanager
-def _dask(workers: int) -> Iterator[Engine]:
+def _dask(workers: int) -> Iterator[Executor]:
     """Connect to the scheduler that Dask's configuration names, or start one with workers on this machine."""
     try:
         import dask  # noqa: PLC0415 - as above
@@ -115,15 +115,15 @@ def _dask(workers: int) -> Iterator[Engine]:
     except (OSError, ValueError) as error:
         raise _unreachable("Dask", address, "DASK_SCHEDULER_ADDRESS", error) from error
     with client:
-        yield Engine(client.get_executor(pure=False).submit, _queued(workers))
+        yield Executor(client.get_executor(pure=False).submit, _queued(workers))
 
 
-ENGINES: Final[Mapping[str, Open]] = {"loky": _loky, "ray": _ray, "dask": _dask}
+EXECUTORS: Final[Mapping[str, Open]] = {"processes": _processes, "ray": _ray, "dask": _dask}
 """All of them by name."""
 
 
-def _knock(address: str) -> None:
-    """Raise OSError when nobody listens at ``HOST:PORT``; Ray would look for two minutes. Other addresses pass."""
+def _require_listener(address: str) -> None:
+    """Raise OSError when nobody listens at ``HOST:PORT``; Ray would try for two minutes. Other addresses pass."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
@@ -138,4 +138,4 @@ def _not_installed(name: str) -> ConfigError:
 
 
 def _unreachable(name: str, address: str, variable: str, error: Exception) -> ConfigError:
-    return ConfigError(f"cannot reach the {name} cluster {address!r} ({error}); start it, or mend {variable}")
+    return ConfigError(f"cannot reach the {name} cluster {address!r} ({error}); start it, or correct {variable}")

@@ -1,26 +1,27 @@
-"""The labels of one listener: every standing verdict that counts for a taste, as arrays."""
+"""From a profile to what models are fitted to: the ratings that count for a taste, as labels in arrays."""
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.domain import Profile, Rating, Tally, Taste, Verdict, replay
-from palate.domain.features import FeatureMap
+from palate.domain.features import FIXED_POINT, FeatureMap
 from palate.plugins.learner import Dataset
 from palate.plugins.strategy import Context, Rows
 from palate.store.contract import Header, Store
 
-__all__ = ["Labels", "read_profile"]
+__all__ = ["Labels", "read_profile", "with_negatives"]
 
-_FIXED_POINT = 1 << 16
+_FEW: Final = 0.5
+"""Dislikes are few below this share of the likes."""
 
 
 def read_profile(store: Store, user_id: str, feature_map: FeatureMap) -> tuple[Profile, Header] | None:
-    """Return a stored profile on the scale of a feature map, folded anew where it was folded with another one."""
+    """Return a profile on the scale of a feature map; its log is replayed where it was computed with another one."""
     stored = store.profile(user_id)
     if stored is None:
         return None
@@ -32,16 +33,16 @@ def read_profile(store: Store, user_id: str, feature_map: FeatureMap) -> tuple[P
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a listener's models are trained and judged on, in the order in which it was said.
+    """What a listener's models are trained and evaluated on, oldest rating first.
 
     Attributes:
         profile: The profile.
-        ratings: The ratings, `n` of them.
+        ratings: The ratings that count for a taste, `n` of them.
         features: float32 ``(n, 9)``, normal scores.
         liked: bool ``(n,)``, True for a like.
         tastes: str ``(n,)``, the taste_id of each.
         rows: int32 ``(n,)``, the catalog's row of each; -1 where the catalog no longer has the track.
-        revisions: int64 ``(n,)``, the profile's revision that each verdict made.
+        revisions: int64 ``(n,)``, the profile's revision that each rating made.
     """
 
     profile: Profile
@@ -71,11 +72,18 @@ class Labels:
         """Return the number of labels."""
         return len(self.ratings)
 
-    def counts(self, taste_id: str) -> tuple[int, int]:
-        """Return likes and dislikes of a taste; of all tastes for the empty taste_id."""
-        liked = self.liked[self.tastes == taste_id] if taste_id else self.liked
-        likes = int(liked.sum())
-        return likes, len(liked) - likes
+    def counts(self, taste_id: str = "", *, known: bool = False) -> tuple[int, int]:
+        """Return the numbers of likes and dislikes.
+
+        Args:
+            taste_id: Of this taste; of all tastes when empty.
+            known: Only of tracks that the catalog has.
+        """
+        counted = (self.rows >= 0) if known else np.ones(len(self), dtype=np.bool_)
+        if taste_id:
+            counted &= self.tastes == taste_id
+        likes = int(self.liked[counted].sum())
+        return likes, int(counted.sum()) - likes
 
     def dataset(
         self,
@@ -84,12 +92,12 @@ class Labels:
         background: NDArray[np.float32],
         common: NDArray[np.float64],
     ) -> Dataset:
-        """Make the dataset that a model is fitted to.
+        """Return the dataset that a model is fitted to.
 
         Args:
             chosen: Positions of the labels to train on.
-            weights: float64 ``(n,)``, of all labels; those of 0 are left out.
-            background: A sample of the catalog.
+            weights: float64 ``(n,)``, of all labels; those of weight 0 are left out.
+            background: float32 ``(m, 9)``, normal scores of a sample of the catalog.
             common: float64 ``(k, 9)``, directions that other listeners share.
         """
         chosen = chosen[weights[chosen] > 0]
@@ -101,24 +109,24 @@ class Labels:
         return Dataset(features, liked, weight, directions, background)
 
     def profile_of(self, chosen: NDArray[np.intp]) -> Profile:
-        """Return the profile as it would stand had only some of the labels been given."""
+        """Return the profile as it would be had the listener rated only some of the labels."""
         tastes: dict[str, Taste] = {}
         for taste_id in np.unique(self.tastes[chosen]).tolist():
             own = chosen[self.tastes[chosen] == taste_id]
             liked, disliked = (self._tally(own[self.liked[own] == side]) for side in (True, False))
-            standing = self.profile.tastes[taste_id]
-            tastes[taste_id] = Taste(taste_id, standing.opened, standing.revision, liked, disliked)
+            taste = self.profile.tastes[taste_id]
+            tastes[taste_id] = Taste(taste_id, taste.opened, taste.revision, liked, disliked)
         ratings = {self.ratings[n].track_id: self.ratings[n] for n in chosen.tolist()}
         return Profile(self.profile.user_id, self.profile.revision, tastes, ratings)
 
     def context(self, chosen: NDArray[np.intp], catalog: Catalog) -> Context:
-        """Return what a strategy would be given beside `profile_of`."""
+        """Return what a strategy would be given beside that profile, without models."""
         known = chosen[self.rows[chosen] >= 0]
         liked, disliked = (self._rows_by_taste(known[self.liked[known] == side]) for side in (True, False))
         return Context(catalog, liked, disliked)
 
     def _tally(self, chosen: NDArray[np.intp]) -> Tally:
-        steps = np.rint(self.features[chosen].astype(np.float64) * _FIXED_POINT).astype(np.int64)
+        steps = np.rint(self.features[chosen].astype(np.float64) * FIXED_POINT).astype(np.int64)
         genres = Counter(genre for n in chosen.tolist() for genre in self.ratings[n].track.genres)
         return Tally(len(chosen), tuple(steps.sum(axis=0).tolist()), dict(genres))
 
@@ -127,6 +135,33 @@ class Labels:
             taste_id: self.rows[chosen[self.tastes[chosen] == taste_id]]
             for taste_id in np.unique(self.tastes[chosen]).tolist()
         }
+
+
+def with_negatives(dataset: Dataset, weight: float, seed: int) -> Dataset:
+    """Where dislikes are few, add tracks of the catalog as dislikes of a small weight, as many as there are likes.
+
+    Where there are enough dislikes the dataset is returned unchanged: such tracks do not help there. Calibration uses
+    real labels only, and so corrects the share of likes.
+
+    Args:
+        dataset: The labels.
+        weight: The weight of each added track; 0 adds none.
+        seed: For the draw.
+
+    Source:
+        Elkan and Noto, *Learning classifiers from only positive and unlabeled data*, KDD 2008.
+    """
+    likes = dataset.weights[dataset.labels].sum()
+    count = min(int(dataset.labels.sum()), len(dataset.background))
+    if weight == 0 or count == 0 or dataset.weights.sum() - likes >= _FEW * likes:
+        return dataset
+    drawn = np.random.default_rng(seed).choice(len(dataset.background), count, replace=False)
+    return replace(
+        dataset,
+        features=np.concatenate([dataset.features, dataset.background[drawn]]),
+        labels=np.concatenate([dataset.labels, np.zeros(count, dtype=np.bool_)]),
+        weights=np.concatenate([dataset.weights, np.full(count, weight)]),
+    )
 
 
 def _counts(profile: Profile, rating: Rating) -> bool:
