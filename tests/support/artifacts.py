@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from palate.models.artifact import IR_VERSION, METADATA_KEY, OPSET, Metadata
+from palate.models.artifact import METADATA_KEY, Metadata
 from palate.models.session import ServedModel
+from palate.plugins.learner import IR_VERSION, OPSET
 
 WEIGHTS = np.linspace(-1, 1, 9, dtype=np.float32)
 MakeFile = Callable[..., bytes]

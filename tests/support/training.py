@@ -14,10 +14,10 @@ from palate.domain import EventKind
 from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
 from palate.store.contract import Store
-from palate_tools.training.workshop import Workshop, open_workshop
+from palate_tools.training.resources import Resources, open_resources
 
 Tell = Callable[..., None]
-OpenWorkshop = Callable[..., Workshop]
+OpenResources = Callable[..., Resources]
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def store(config: Config) -> Iterator[Store]:
 
 @pytest.fixture
 def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
-    """Return a function that records what a listener thinks of some tracks of the given clusters.
+    """Return a function that records a listener's ratings of some tracks of the given clusters.
 
-    They like the energetic ones, of the `contrary` clusters the others; `chance` is the share of turned verdicts.
-    With `liking`, which gives each cluster the share of its tracks that they like, nothing else counts.
+    They like the energetic ones, of the `contrary` clusters the others; `chance` is the share of ratings that say the
+    opposite. With `liking`, which gives each cluster the share of its tracks that they like, nothing else counts.
     """
     rated: set[tuple[str, int]] = set()
     with closing(FeedbackService(store, catalog)) as service:
@@ -67,22 +67,22 @@ def tell(store: Store, catalog: Catalog) -> Iterator[Tell]:
                 shares = [liking[catalog.clusters[number].cluster_id] for number in catalog.cluster[rows].tolist()]
                 liked = generator.random(len(rows)) < np.array(shares)
             kinds = [EventKind.LIKE if like else EventKind.DISLIKE for like in liked.tolist()]
-            told = [
+            feedback = [
                 Feedback(user_id, kind, catalog.track_id(row)) for kind, row in zip(kinds, rows.tolist(), strict=True)
             ]
-            service.record(told).result()
+            service.record(feedback).result()
 
         yield record
 
 
 @pytest.fixture
-def workshop(config: Config, store: Store) -> Iterator[OpenWorkshop]:  # noqa: ARG001 - makes the database
-    """Return a function that opens a workshop with some fields of the training table changed."""
+def resources(config: Config, store: Store) -> Iterator[OpenResources]:  # noqa: ARG001 - makes the database
+    """Return a function that opens what training works with, with some fields of the training table changed."""
     with ExitStack() as stack:
 
-        def enter(**fields: Any) -> Workshop:
+        def enter(**fields: Any) -> Resources:
             training = config.training.model_copy(update=fields)
-            return stack.enter_context(open_workshop(config.model_copy(update={"training": training})))
+            return stack.enter_context(open_resources(config.model_copy(update={"training": training})))
 
         yield enter
 

@@ -17,7 +17,7 @@ from palate import __version__
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, NotFound, StrategyFailed
 from palate.metrics import Metrics
-from palate.plugins.registry import installed
+from palate.plugins.loader import installed
 from palate.v1 import feedback_pb2, feedback_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
 from prometheus_client import CollectorRegistry
 from support.repository import DOCS

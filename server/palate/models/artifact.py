@@ -11,31 +11,16 @@ from pydantic import TypeAdapter
 
 from palate.domain.track import FEATURES
 from palate.models.onnx_file import EXTERNAL, FLOAT, read_model
+from palate.plugins.learner import INPUT, IR_VERSION, OPSET, OUTPUT
 
 __all__ = [
     "ALLOWED_OPERATORS",
-    "INPUT",
-    "IR_VERSION",
     "MAX_OFFSET",
     "METADATA_KEY",
-    "OPSET",
-    "OUTPUT",
     "Metadata",
     "UnusableModel",
     "verify",
 ]
-
-INPUT: Final = "features"
-"""Name of the only input: float32 ``(n, 9)``, normal scores in the order of `FEATURES`."""
-
-OUTPUT: Final = "probability"
-"""Name of the only output: float32 ``(n,)``, the calibrated probability of a like."""
-
-OPSET: Final = 17
-"""Version of the operators of the default domain."""
-
-IR_VERSION: Final = 8
-"""Version of the file format."""
 
 ALLOWED_OPERATORS: Final = frozenset(
     {

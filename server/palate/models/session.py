@@ -9,7 +9,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from palate.domain.track import FEATURES
-from palate.models.artifact import INPUT, OUTPUT, Metadata, UnusableModel, verify
+from palate.models.artifact import Metadata, UnusableModel, verify
+from palate.plugins.learner import INPUT, OUTPUT
 
 __all__ = ["ServedModel"]
 

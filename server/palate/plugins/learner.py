@@ -1,17 +1,29 @@
 """What a learner is: the training half of a model strategy. The trainer alone imports learners.
 
-Learners are found by the entry-point group ``palate.learners``. A learner's name is that of the strategy whose stage
-decides from where on it may be tried. This module itself imports no training library, so that it can be read
-where none is installed.
+Learners are found by the entry-point group ``palate.learners``. A learner has the name of the strategy that serves its
+models; it is tried for profiles that this strategy's stage admits. This module imports no training library, so that it
+can be imported where none is installed.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "FittedModel", "Learner"]
+__all__ = ["INPUT", "IR_VERSION", "OPSET", "OUTPUT", "Dataset", "FittedModel", "Learner"]
+
+INPUT: Final = "features"
+"""Name of the only input: float32 ``(n, 9)``, normal scores in the order of `FEATURES`."""
+
+OUTPUT: Final = "probability"
+"""Name of the only output: float32 ``(n,)``, the calibrated probability of a like."""
+
+OPSET: Final = 17
+"""Version of the operators of the default domain."""
+
+IR_VERSION: Final = 8
+"""Version of the file format."""
 
 
 @dataclass(frozen=True, slots=True)

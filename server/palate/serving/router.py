@@ -198,17 +198,7 @@ class Router:
 
     def _stages(self, profile: Profile, context: Context, name: str) -> Iterator[Registered]:
         """Iterate over the strategies to ask, first one first; there is always one."""
-        if name:
-            yield self._registry.get(name)
-            return
-        for staged in reversed(self._registry.stages):
-            stage = staged.stage
-            if (
-                stage is not None
-                and stage.admits(profile)
-                and stage.has_model(model.learner for model in context.models.values())
-            ):
-                yield staged
+        return iter([self._registry.get(name)]) if name else self._registry.stages_for(profile, context)
 
     def _seconds(self, asked: Registered, name: str, deadline: float | None, *, spare: bool = False) -> float:
         """Return how long to wait for a strategy.

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from palate.domain.track import FEATURES
-from palate.models.artifact import INPUT, OUTPUT
-from palate.plugins.learner import Dataset, FittedModel, Learner
+from palate.plugins.learner import INPUT, OUTPUT, Dataset, FittedModel, Learner
 
 __all__ = ["LearnerSuite", "make_dataset"]
 

@@ -5,7 +5,6 @@ and take 10 to 50 ms a model; what is needed here are a handful of nodes in floa
 millisecond.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -13,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from palate.domain.track import FEATURES
-from palate.models.artifact import INPUT, IR_VERSION, METADATA_KEY, OPSET, OUTPUT, Metadata
+from palate.plugins.learner import INPUT, IR_VERSION, OPSET, OUTPUT
 
-__all__ = ["ML_DOMAIN", "Graph", "with_metadata"]
+__all__ = ["ML_DOMAIN", "Graph"]
 
 ML_DOMAIN: Final = "ai.onnx.ml"
 """The domain of the operators of classical machine learning."""
@@ -74,19 +73,3 @@ class Graph:
         opsets = [helper.make_opsetid(domain, version) for domain, version in self._domains.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="palate")
         return model.SerializeToString(deterministic=True)
-
-
-def with_metadata(onnx_bytes: bytes, metadata: Metadata) -> bytes:
-    """Return the file with what it says of itself: `Metadata` as JSON, and a few properties for other tools."""
-    model = onnx.load_model_from_string(onnx_bytes)
-    properties: Mapping[str, str] = {
-        METADATA_KEY: metadata.to_json(),
-        "version": metadata.version,
-        "learner": metadata.learner,
-        "features": ", ".join(metadata.features),
-        "feature_map": metadata.feature_map,
-        "label_count": str(metadata.label_count),
-        "labels_revision": str(metadata.labels_revision),
-    }
-    helper.set_model_props(model, dict(properties))
-    return model.SerializeToString(deterministic=True)

@@ -11,8 +11,7 @@ from typing import Any, NoReturn
 import pytest
 from palate.errors import ConfigError, NotFound
 from palate.plugins import Registry, Stage, StrategyState
-from palate.plugins.loader import origin
-from palate.plugins.registry import GROUP, installed
+from palate.plugins.loader import STRATEGY, installed, origin
 from structlog.testing import capture_logs
 
 PLUGIN = """
@@ -74,7 +73,7 @@ class Site:
             f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n", encoding="utf-8"
         )
         lines = "".join(f"{name} = {module}:{attribute}\n" for name, attribute in entry_points.items())
-        (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}", encoding="utf-8")
+        (metadata / "entry_points.txt").write_text(f"[{STRATEGY.group}]\n{lines}", encoding="utf-8")
 
     def load(
         self,
@@ -152,7 +151,7 @@ def test_metadata_that_the_interpreter_reports_as_missing_makes_a_distribution_u
         def metadata(self) -> NoReturn:  # what later versions do
             raise FileNotFoundError("No package metadata was found.")
 
-    entry_point = EntryPoint("torn", "palate_torn:Sound", GROUP)
+    entry_point = EntryPoint("torn", "palate_torn:Sound", STRATEGY.group)
     vars(entry_point).update(dist=Torn(Path("palate_torn-1.0.dist-info")))
     assert ("unknown", "unknown") == origin(entry_point)
 
@@ -337,8 +336,8 @@ def test_a_real_process_finds_what_is_installed_beside_palates_own(tmp_path: Pat
     Site(tmp_path).install("palate-far", {"far": "Sound"}, version="0.7")
     code = (
         "from palate.plugins import Registry\n"
-        "from palate.plugins.registry import installed\n"
-        "assert installed() is installed()\n"
+        "from palate.plugins.loader import STRATEGY, installed\n"
+        "assert installed(STRATEGY.group) is installed(STRATEGY.group)\n"
         "for each in Registry.load({}, {}, allow=['cold_start', 'far']).listing():\n"
         "    print(each.name, each.state.name, each.distribution)\n"
     )
@@ -353,5 +352,5 @@ def test_a_real_process_finds_what_is_installed_beside_palates_own(tmp_path: Pat
 
 def test_palates_own_strategies_are_declared_as_entry_points() -> None:
     """Nothing but the entry points tells the registry of them."""
-    own = {each.name for each in installed() if each.dist is not None and each.dist.name == "palate"}
+    own = {each.name for each in installed(STRATEGY.group) if each.dist is not None and each.dist.name == "palate"}
     assert {"cold_start", "fallback", "ranking"} <= own

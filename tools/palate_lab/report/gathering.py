@@ -9,9 +9,10 @@ from palate.client import Client
 from palate.domain import Profile, apply_events
 from palate.errors import NotFound
 from palate.plugins.registry import Registered
+from palate.serving.profiles import load_profile
 from palate.store.contract import ModelState
 from palate.v1 import profile_pb2, recommendation_pb2
-from palate_tools.training.dataset import Labels, read_profile
+from palate_tools.training.dataset import Labels
 from palate_tools.training.report import Outcome
 from palate_tools.training.resources import Resources
 
@@ -37,7 +38,7 @@ def read_labels(resources: Resources, user_id: str) -> Labels:
     Raises:
         NotFound: When there is no such listener.
     """
-    stored = read_profile(resources.store, user_id, resources.catalog.feature_map)
+    stored = load_profile(resources.store, resources.catalog.feature_map, user_id)
     if stored is None:
         raise NotFound("profile", user_id)
     return Labels.of(stored[0], resources.catalog, resources.config.max_labels)
@@ -142,7 +143,7 @@ def _history(resources: Resources, user_id: str) -> History:
         given=np.array([profile.revision for profile in profiles], dtype=np.int64),
         confidence=np.array([profile.confidence for profile in profiles]),
         tastes={name: np.array([_confidence(profile, name) for profile in profiles]) for name in names},
-        stages=tuple(_stage(resources.stages, profile) for profile in profiles),
+        stages=tuple(_stage(resources.registry.stages, profile) for profile in profiles),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.plugins.learner import Dataset, Learner
 from palate.plugins.strategy import Strategy
+from palate.serving.guard import guarded_scores
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, cross_val_predict
@@ -120,13 +121,17 @@ def held_out_by_strategy(strategy: Strategy, catalog: Catalog, labels: Labels, f
     """Score every label by a strategy, given the profile as it would be without it.
 
     A track that the catalog no longer has gets the score 0.
+
+    Raises:
+        UnusableAnswer: When a server would refuse the scores.
     """
 
     def fold(train: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[Any]:
         profile, context = labels.profile_of(train), labels.context(train, catalog)
         known = labels.rows[held] >= 0
         scores = np.zeros(len(held))
-        scores[known] = strategy.score(profile, labels.rows[held][known], context).values
+        rows = labels.rows[held][known]
+        scores[known] = guarded_scores(strategy.score(profile, rows, context), rows).values
         return scores
 
     return _held_out(fold, labels, folds)

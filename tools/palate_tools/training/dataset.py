@@ -8,27 +8,15 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
-from palate.domain import Profile, Rating, Tally, Taste, Verdict, replay
-from palate.domain.features import FIXED_POINT, FeatureMap
+from palate.domain import Profile, Rating, Tally, Taste, Verdict
+from palate.domain.features import FIXED_POINT
 from palate.plugins.learner import Dataset
 from palate.plugins.strategy import Context, Rows
-from palate.store.contract import Header, Store
 
-__all__ = ["Labels", "read_profile", "with_negatives"]
+__all__ = ["Labels", "with_negatives"]
 
 _FEW: Final = 0.5
 """Dislikes are few below this share of the likes."""
-
-
-def read_profile(store: Store, user_id: str, feature_map: FeatureMap) -> tuple[Profile, Header] | None:
-    """Return a profile on the scale of a feature map; its log is replayed where it was computed with another one."""
-    stored = store.profile(user_id)
-    if stored is None:
-        return None
-    if stored[1].feature_map == feature_map.fingerprint:
-        return stored
-    found = store.since(user_id)
-    return None if found is None else (replay(user_id, found[1], feature_map), found[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ class Labels:
     @classmethod
     def of(cls, profile: Profile, catalog: Catalog, limit: int) -> Self:
         """Collect a profile's labels, the latest `limit` of them."""
-        ratings = [rating for rating in profile.ratings.values() if _counts(profile, rating)][-limit:]
+        ratings = [rating for rating in profile.ratings.values() if profile.counts(rating)][-limit:]
         raw = np.array([rating.track.features for rating in ratings], dtype=np.float32).reshape(len(ratings), -1)
         return cls(
             profile,
@@ -162,11 +150,6 @@ def with_negatives(dataset: Dataset, weight: float, seed: int) -> Dataset:
         labels=np.concatenate([dataset.labels, np.zeros(count, dtype=np.bool_)]),
         weights=np.concatenate([dataset.weights, np.full(count, weight)]),
     )
-
-
-def _counts(profile: Profile, rating: Rating) -> bool:
-    taste = profile.tastes.get(rating.taste_id)
-    return taste is not None and taste.holds(rating)
 
 
 def _direction(features: NDArray[np.float32], liked: NDArray[np.bool_]) -> NDArray[np.float64] | None:

@@ -1,4 +1,4 @@
-"""Which listeners are due for training, and what the others have in common."""
+"""Which listeners are due for training, and the direction that listeners have in common."""
 
 import hashlib
 import heapq
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from palate.domain import Profile
 from palate.domain.features import FeatureMap
 from palate.domain.track import FEATURES
+from palate.serving.profiles import load_profile
 from palate.store.contract import Store
 
-from palate_tools.training.dataset import read_profile
 from palate_tools.training.publishing import made_for
 
 __all__ = ["CommonDirection", "common_direction", "due_listeners"]
@@ -21,8 +21,8 @@ __all__ = ["CommonDirection", "common_direction", "due_listeners"]
 def due_listeners(store: Store, interactions: int, fingerprint: str) -> Iterator[str]:
     """Iterate over the listeners who are due.
 
-    Due is who has had `interactions` events since the last run of the common model, or whose common model was
-    trained on another catalog's scale, on which it cannot serve.
+    A listener is due after `interactions` events since the last run of the common model, or when the common model was
+    made for another feature map and cannot serve.
 
     Args:
         store: Where profiles and runs are.
@@ -57,11 +57,11 @@ class CommonDirection:
 
 
 def common_direction(store: Store, feature_map: FeatureMap, sample: int) -> CommonDirection:
-    """Take the directions of a sample of the listeners: the same one as long as they are there."""
+    """Take the directions of a sample of the listeners, which stays the same while these listeners are there."""
     units = {}
     for user_id in _sampled(store.user_ids(), sample):
-        stored = read_profile(store, user_id, feature_map)
-        unit = _unit(stored[0]) if stored is not None else None
+        loaded = load_profile(store, feature_map, user_id)
+        unit = _unit(loaded[0]) if loaded is not None else None
         if unit is not None:
             units[user_id] = unit
     return CommonDirection(units)

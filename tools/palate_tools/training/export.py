@@ -8,20 +8,21 @@ from importlib.metadata import version as version_of
 from typing import Final
 
 import numpy as np
+import onnx
 import structlog
 from numpy.typing import NDArray
+from onnx import helper
 from palate.catalog.snapshot import Catalog
 from palate.domain import Profile
-from palate.models.artifact import Metadata, UnusableModel
+from palate.models.artifact import METADATA_KEY, Metadata, UnusableModel
 from palate.models.session import ServedModel
 from palate.plugins.learner import FittedModel
-from palate_strategies.learners.onnx_graphs import with_metadata
 from scipy.special import expit
 
 from palate_tools.training.fitting import TrainingFailed
 from palate_tools.training.promotion import Challenger
 
-__all__ = ["TOLERANCE", "ExportMismatch", "export_model", "verify_export"]
+__all__ = ["TOLERANCE", "ExportMismatch", "export_model", "verify_export", "with_metadata"]
 
 TOLERANCE: Final = 1e-6
 """How far two probabilities may lie apart. A row in another leaf of a single tree is further off than this."""
@@ -80,6 +81,22 @@ def export_model(
         _log.error("export failed", learner=metadata.learner, user_id=metadata.user_id, reason=str(error))
         raise TrainingFailed(f"the export of learner {metadata.learner!r} is not what was fitted: {error}") from error
     return artifact, metadata
+
+
+def with_metadata(onnx_bytes: bytes, metadata: Metadata) -> bytes:
+    """Return a model's file with its metadata: palate's own as JSON, and a few properties for other tools."""
+    model = onnx.load_model_from_string(onnx_bytes)
+    properties: Mapping[str, str] = {
+        METADATA_KEY: metadata.to_json(),
+        "version": metadata.version,
+        "learner": metadata.learner,
+        "features": ", ".join(metadata.features),
+        "feature_map": metadata.feature_map,
+        "label_count": str(metadata.label_count),
+        "labels_revision": str(metadata.labels_revision),
+    }
+    helper.set_model_props(model, dict(properties))
+    return model.SerializeToString(deterministic=True)
 
 
 def verify_export(

@@ -1,8 +1,9 @@
-"""What training works with: catalog, store, the stages and the learners, opened as the configuration says."""
+"""What training works with: catalog, store, strategies and learners, opened as the configuration says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from palate.domain import Profile
 from palate.errors import ConfigError
 from palate.plugins.learner import Learner
 from palate.plugins.loader import LEARNER, load_plugins
-from palate.plugins.registry import Registered, Registry
+from palate.plugins.registry import Registry
 from palate.plugins.strategy import Context, Declined, Rows, Stage, Strategy
 from palate.store import open_store
 from palate.store.contract import Store
@@ -50,7 +51,7 @@ class Resources:
         config: How to train.
         catalog: The catalog that is served.
         store: Where profiles come from and models go.
-        stages: The strategies that have a stage, lowest first.
+        registry: The strategies and the stages.
         learners: The learners, by name.
         background: float32 ``(m, 9)``, normal scores of a sample of the catalog.
     """
@@ -58,15 +59,16 @@ class Resources:
     config: TrainingConfig
     catalog: Catalog
     store: Store
-    stages: tuple[Registered, ...]
+    registry: Registry
     learners: Mapping[str, LoadedLearner]
     background: NDArray[np.float32]
 
     def learners_for(self, profile: Profile) -> list[LoadedLearner]:
         """Return the learners whose strategy admits a profile, the highest stage first."""
-        stages = reversed(self.stages)
         return [
-            self.learners[stage.name] for stage in stages if stage.name in self.learners and _admits(stage, profile)
+            self.learners[staged.name]
+            for staged in reversed(self.registry.stages)
+            if staged.name in self.learners and staged.stage is not None and staged.stage.admits(profile)
         ]
 
     def strategy_without_models(self, profile: Profile, rows: Rows, context: Context) -> Strategy:
@@ -80,11 +82,11 @@ class Resources:
         Raises:
             ConfigError: When no strategy serves such a listener.
         """
-        for stage in reversed(self.stages):
-            if stage.strategy is not None and _admits(stage, profile):
+        for staged in self.registry.stages_for(profile, context):
+            if staged.strategy is not None:
                 with suppress(Declined):
-                    stage.strategy.score(profile, rows, context)
-                    return stage.strategy
+                    staged.strategy.score(profile, rows, context)
+                    return staged.strategy
         raise ConfigError("no strategy serves listeners without models; allow ranking in strategies.allow")
 
 
@@ -101,18 +103,27 @@ def open_resources(config: Config) -> Iterator[Resources]:
             stages={name: Stage(**stage.model_dump()) for name, stage in config.stages.items()},
             allow=config.strategies.allow,
         )
-        learners = load_learners(config.training)
+        learners = load_learners(config.training.options, config.training.allow)
         background = _sample(catalog, config.training.background)
-        yield Resources(config.training, catalog, store, registry.stages, learners, background)
+        yield Resources(config.training, catalog, store, registry, learners, background)
 
 
-def load_learners(config: TrainingConfig) -> dict[str, LoadedLearner]:
+def load_learners(
+    options: Mapping[str, Mapping[str, object]],
+    allow: Sequence[str] = ("*",),
+    entry_points: Iterable[EntryPoint] | None = None,
+) -> dict[str, LoadedLearner]:
     """Load the learners that are installed and allowed, by name; those that cannot be used are logged and left out.
+
+    Args:
+        options: For each learner the operator's table; the others get their defaults.
+        allow: Names that may be loaded, with shell-style wildcards.
+        entry_points: What is installed; scanned for when None.
 
     Raises:
         ConfigError: For a mistake of the operator, or when no learner can be used.
     """
-    plugins = load_plugins(LEARNER, config.options, config.allow)
+    plugins = load_plugins(LEARNER, options, allow, entry_points)
     loaded = {
         plugin.name: LoadedLearner(plugin.name, plugin.distribution, plugin.version, plugin.instance)
         for plugin in plugins
@@ -129,7 +140,3 @@ def load_learners(config: TrainingConfig) -> dict[str, LoadedLearner]:
 def _sample(catalog: Catalog, size: int) -> NDArray[np.float32]:
     rows = np.random.default_rng(_SEED).choice(len(catalog), min(size, len(catalog)), replace=False)
     return catalog.normalized[np.sort(rows)]
-
-
-def _admits(stage: Registered, profile: Profile) -> bool:
-    return stage.stage is not None and stage.stage.admits(profile)

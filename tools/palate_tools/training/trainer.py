@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from palate.domain import Profile
 from palate.errors import NotFound, StoreUnavailable
+from palate.serving.profiles import load_profile
 from palate.store.contract import Header, ModelStore
 from palate.suggestion import suggestion
 from palate_strategies.learners.threads import single_threaded
 
 from palate_tools.tables import counted
-from palate_tools.training.dataset import Labels, read_profile
+from palate_tools.training.dataset import Labels
 from palate_tools.training.fitting import Candidates, TrainingFailed
 from palate_tools.training.promotion import Challenger, Champion, Promotion
 from palate_tools.training.publishing import Publisher
@@ -58,8 +59,8 @@ def train_listener(
 
 
 def _load(resources: Resources, user_id: str, tastes: tuple[str, ...]) -> tuple[Profile, Header]:
-    """Load a profile as the server would serve it, and check that it has the tastes."""
-    loaded = read_profile(resources.store, user_id, resources.catalog.feature_map)
+    """Load a profile as the server does, and check that it has the tastes."""
+    loaded = load_profile(resources.store, resources.catalog.feature_map, user_id)
     if loaded is None:
         raise NotFound("profile", user_id)
     profile, _ = loaded

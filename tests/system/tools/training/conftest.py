@@ -1,5 +1,5 @@
 """Listeners whose likes follow a rule, and what trains them."""
 
-from support.training import config, store, tell, workshop
+from support.training import config, resources, store, tell
 
-__all__ = ["config", "store", "tell", "workshop"]
+__all__ = ["config", "resources", "store", "tell"]

@@ -12,8 +12,8 @@ import pytest
 from palate.app.config import Config
 from palate.client import Client
 from palate.store.contract import Store
+from palate_tools.training.resources import Resources
 from palate_tools.training.trainer import train_listener
-from palate_tools.training.workshop import Workshop
 
 BLOCKER = """
 import sys
@@ -40,13 +40,13 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_server_without_the_training_extra_serves_models_of_all_families(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store, config: Config, bare: dict[str, str]
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store, config: Config, bare: dict[str, str]
 ) -> None:
     """Each listener's slate names the version of the model that the trainer published for them."""
     published = {}
     for learner in ("logistic", "neural", "gbdt"):
         tell(learner, 120)
-        reports = train_listener(workshop(allow=(learner,)), learner, np.zeros((0, 9))).tastes
+        reports = train_listener(resources(allow=(learner,)), learner, np.zeros((0, 9))).tastes
         assert learner in {report.learner for report in reports}
         published[learner] = {
             serving_version.version for serving_version in store.models.serving_versions(learner).values()

@@ -8,23 +8,23 @@ import pytest
 from palate.catalog.snapshot import Catalog
 from palate.store.contract import Store
 from palate_tools.training.due import common_direction, due_listeners
+from palate_tools.training.publishing import new_version
+from palate_tools.training.resources import Resources
 from palate_tools.training.trainer import train_listener
-from palate_tools.training.versions import made_for, new_run_id, new_version
-from palate_tools.training.workshop import Workshop
 from support.models import make_artifact, make_record, make_run
 
 NOBODY = np.empty((0, 9))
 
 
 def test_a_listener_is_due_again_after_enough_new_events(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store, catalog: Catalog
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store, catalog: Catalog
 ) -> None:
     """What the last run has seen does not count."""
     fingerprint = catalog.feature_map.fingerprint
     tell("ana", 30)
     tell("ben", 9)
     assert ["ana"] == list(due_listeners(store, 10, fingerprint))
-    train_listener(workshop(), "ana", NOBODY)
+    train_listener(resources(), "ana", NOBODY)
     assert [] == list(due_listeners(store, 10, fingerprint))
     tell("ana", 10)
     assert ["ana"] == list(due_listeners(store, 10, fingerprint))
@@ -38,17 +38,6 @@ def test_a_listener_whose_model_was_made_for_another_scale_is_due(tell: Callable
     assert "" == store.models.publish(record, make_artifact(record.version), make_run(store, record, started_at=now))
     assert [] == list(due_listeners(store, 10, "a" * 16))
     assert ["ana"] == list(due_listeners(store, 10, "b" * 16))
-
-
-def test_later_versions_and_runs_are_greater() -> None:
-    """And no two are equal."""
-    versions = [new_version("abcdef0123456789") for _ in range(100)]
-    assert len(set(versions)) == 100
-    assert versions[0][:14] <= versions[-1][:14]
-    assert made_for(versions[0], "abcdef0123456789")
-    assert not made_for(versions[0], "0123456789abcdef")
-    assert not made_for("v1", "0123456789abcdef")
-    assert new_run_id() != new_run_id()
 
 
 def test_the_common_direction_is_that_of_the_others(tell: Callable[..., None], store: Store, catalog: Catalog) -> None:

@@ -1,27 +1,23 @@
-"""Training one listener: what is trained, judged, published, kept out and locked out."""
+"""Training one listener: what is trained, evaluated, published and rejected, and what has too little data."""
 
 import hashlib
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
-from palate.app.config import Config, StoreConfig
 from palate.errors import NotFound
 from palate.models.artifact import Metadata
 from palate.models.session import ServedModel
 from palate.plugins.learner import Dataset, FittedModel, Learner
 from palate.store.contract import ModelState, Store
 from palate_strategies.learners.logistic import Logistic, LogisticConfig, LogisticModel
-from palate_tools.training import publishing
 from palate_tools.training.report import Outcome, TasteReport
+from palate_tools.training.resources import Resources
 from palate_tools.training.trainer import train_listener
-from palate_tools.training.workshop import Workshop, open_workshop
 
 NOBODY = np.empty((0, 9))
 CONTRARY: tuple[str, ...] = ("rock",)
@@ -64,29 +60,37 @@ class _Untrue:
         return self._fitted.boundaries()
 
 
-def with_learner(workshop: Workshop, learner: Learner) -> Workshop:
+def with_learner(resources: Resources, learner: Learner) -> Resources:
     """Put another learner in the place of logistic regression."""
-    return replace(workshop, learners={"logistic": replace(workshop.learners["logistic"], learner=learner)})
+    return replace(resources, learners={"logistic": replace(resources.learners["logistic"], learner=learner)})
 
 
-def train(workshop: Workshop, **arguments: Any) -> Sequence[TasteReport]:
+def train(resources: Resources, **arguments: Any) -> Sequence[TasteReport]:
     """Train ana."""
-    return train_listener(workshop, "ana", NOBODY, **arguments).tastes
+    return train_listener(resources, "ana", NOBODY, **arguments).tastes
 
 
 def metadata_of(store: Store, taste_id: str) -> Metadata:
-    """Return what the model that serves a taste of ana says of itself."""
+    """Return the metadata of the model that serves a taste of ana."""
     artifact = store.models.artifact(store.models.serving_versions("ana")[taste_id].version)
     assert artifact is not None
     return ServedModel.load(artifact, hashlib.sha256(artifact).hexdigest()).metadata
 
 
+def graph_of(store: Store, version: str) -> bytes:
+    """Return what a model computes: its file without the metadata."""
+    artifact = store.models.artifact(version)
+    assert artifact is not None
+    graph: bytes = onnx.load_model_from_string(artifact).graph.SerializeToString(deterministic=True)
+    return graph
+
+
 def test_a_model_that_beats_ranking_is_published(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """The common model serves, its record says what it was judged by, and its file is one that a server loads."""
     tell("ana", 150)
-    common, *tastes = train(workshop())
+    common, *tastes = train(resources())
     assert ("", Outcome.PUBLISHED, "logistic") == (common.taste_id, common.outcome, common.learner)
     assert common.model.log_loss < common.ranking.log_loss
     assert {"electronica", "techno-trance"} == {taste.taste_id for taste in tastes}
@@ -105,61 +109,63 @@ def test_a_model_that_beats_ranking_is_published(
 
 
 def test_training_again_on_the_same_labels_gives_the_same_model(
-    tell: Callable[..., None], workshop: Callable[..., Workshop]
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
-    """Folds and seeds depend on listener and revision alone."""
+    """Folds and seeds depend on listener and revision only: figures and file are the same but for the metadata."""
     tell("ana", 60)
-    first, second = (train(workshop(), dry_run=True) for _ in range(2))
-    assert first == second
+    first, second = (train(resources())[0] for _ in range(2))
+    assert first.version != second.version
+    assert (first.model, first.ranking) == (second.model, second.ranking)
+    assert graph_of(store, first.version) == graph_of(store, second.version)
 
 
-def test_a_dry_run_writes_nothing(tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store) -> None:
-    """It judges all the same, and makes no version."""
+def test_a_dry_run_writes_nothing(tell: Callable[..., None], resources: Callable[..., Resources], store: Store) -> None:
+    """It evaluates all the same, and makes no version."""
     tell("ana", 60)
-    common = train(workshop(), dry_run=True)[0]
+    common = train(resources(), dry_run=True)[0]
     assert (Outcome.PUBLISHED, "") == (common.outcome, common.version)
     assert ([], {}) == (list(store.models.runs()), dict(store.models.serving_versions("ana")))
 
 
 @pytest.mark.parametrize("count", [4, 9])
-def test_a_listener_of_few_labels_is_locked_out_with_the_reason_on_record(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store, count: int
+def test_a_listener_of_few_labels_has_too_little_data_with_the_reason_on_record(
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store, count: int
 ) -> None:
     """The reason names what there is and what it takes."""
     tell("ana", count)
-    [report] = train(workshop())
+    [report] = train(resources())
     [run] = store.models.runs()
-    assert (Outcome.LOCKED_OUT, report.reason) == (report.outcome, run.reason)
+    assert (Outcome.TOO_LITTLE_DATA, report.reason) == (report.outcome, run.reason)
     assert "10 together" in report.reason
 
 
-def test_a_listener_whom_no_rung_admits_yet_is_locked_out(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+def test_a_listener_whom_no_stage_admits_yet_has_too_little_data(
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """However few labels training would begin at; nothing has failed."""
     tell("ana", 8)
-    [report] = train(workshop(min_labels=4, min_of_each=2))
-    assert Outcome.LOCKED_OUT is report.outcome
+    [report] = train(resources(min_labels=4, min_of_each=2))
+    assert Outcome.TOO_LITTLE_DATA is report.outcome
     assert "no learner's stage admits the profile yet" in report.reason
     [run] = store.models.runs()
     assert report.reason == run.reason
 
 
-def test_a_listener_who_likes_everything_is_locked_out(
-    tell: Callable[..., None], workshop: Callable[..., Workshop]
+def test_a_listener_who_likes_everything_has_too_little_data(
+    tell: Callable[..., None], resources: Callable[..., Resources]
 ) -> None:
     """One kind of label teaches nothing."""
     tell("ana", 1)
     tell("ana", 30, chance=0)
-    assert Outcome.LOCKED_OUT is train(workshop(min_of_each=16))[0].outcome
+    assert Outcome.TOO_LITTLE_DATA is train(resources(min_of_each=16))[0].outcome
 
 
 def test_a_taste_against_the_others_gets_a_model_of_its_own(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """Where the common model is wrong about a taste, its own model serves it."""
     tell("ana", 400, contrary=CONTRARY)
-    reports = {report.taste_id: report for report in train(workshop(other_weight=0))}
+    reports = {report.taste_id: report for report in train(resources(other_weight=0))}
     assert Outcome.PUBLISHED is reports[CONTRARY[0]].outcome
     assert reports[CONTRARY[0]].model.auc > reports[""].model.auc
     assert CONTRARY[0] in store.models.serving_versions("ana")
@@ -167,11 +173,11 @@ def test_a_taste_against_the_others_gets_a_model_of_its_own(
 
 
 def test_the_common_model_knows_which_tastes_are_liked_at_all(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """A listener whose likes follow the cluster, whatever a track sounds like, is served no worse than by ranking."""
     tell("ana", 100, liking={"electronica": 0.9, "rock": 0.1, "techno-trance": 0.5})
-    common = train(workshop())[0]
+    common = train(resources())[0]
     assert Outcome.PUBLISHED is common.outcome
     assert common.model.auc > common.ranking.auc
     assert common.model.log_loss < common.ranking.log_loss
@@ -180,41 +186,41 @@ def test_the_common_model_knows_which_tastes_are_liked_at_all(
 
 
 def test_a_taste_with_few_labels_is_listed_with_the_reason(
-    tell: Callable[..., None], workshop: Callable[..., Workshop]
+    tell: Callable[..., None], resources: Callable[..., Resources]
 ) -> None:
     """The common model serves it until then."""
     tell("ana", 40)
-    locked = [report for report in train(workshop(taste_min_likes=500)) if report.taste_id]
+    locked = [report for report in train(resources(taste_min_likes=500)) if report.taste_id]
     assert locked
-    assert all(report.outcome is Outcome.LOCKED_OUT and "common model" in report.reason for report in locked)
+    assert all(report.outcome is Outcome.TOO_LITTLE_DATA and "common model" in report.reason for report in locked)
 
 
 def test_a_taste_that_agrees_with_the_others_is_left_to_the_common_model(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """No model of its own is tried."""
     tell("ana", 90, clusters=("techno-trance",), chance=0)
-    common, taste = train(workshop(other_weight=0))
+    common, taste = train(resources(other_weight=0))
     assert (Outcome.PUBLISHED, Outcome.COMMON) == (common.outcome, taste.outcome)
     assert {""} == store.models.serving_versions("ana").keys()
 
 
 def test_only_the_taste_that_was_named_is_trained(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """The common model stays as it is; a taste that is not there is refused."""
     tell("ana", 300, contrary=CONTRARY)
-    [report] = train(workshop(), tastes=CONTRARY)
+    [report] = train(resources(), tastes=CONTRARY)
     assert CONTRARY[0] == report.taste_id
     assert "" not in store.models.serving_versions("ana")
     with pytest.raises(NotFound, match="polka"):
-        train(workshop(), tastes=("polka",))
+        train(resources(), tastes=("polka",))
 
 
-def test_verdicts_by_chance_leave_ranking_in_service(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+def test_a_model_that_learnt_nothing_leaves_ranking_serving(
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
-    """A model that has learnt nothing is kept out, with its figures."""
+    """It is rejected, with its figures."""
     tell("ana", 250)
 
     class Wild(Logistic):
@@ -223,43 +229,43 @@ def test_verdicts_by_chance_leave_ranking_in_service(
             drawn = np.random.default_rng(len(dataset.labels)).random(len(dataset.labels)) < 0.5
             return super().fit(replace(dataset, labels=drawn), seed)
 
-    report = train(with_learner(workshop(), Wild(LogisticConfig())))[0]
+    report = train(with_learner(resources(), Wild(LogisticConfig())))[0]
     assert Outcome.REJECTED is report.outcome
     assert "does not beat ranking" in report.reason
     assert {} == dict(store.models.serving_versions("ana"))
 
 
-def test_the_next_model_is_compared_with_the_one_in_service(
-    tell: Callable[..., None], workshop: Callable[..., Workshop]
+def test_the_challenger_is_compared_with_the_champion(
+    tell: Callable[..., None], resources: Callable[..., Resources]
 ) -> None:
-    """The model in service is judged on the same folds, by those of their labels that it has seen."""
+    """The champion is evaluated on the same folds, by those of their labels that it has seen."""
     tell("ana", 20)
-    assert np.isnan(train(workshop())[0].serving.log_loss)
+    assert np.isnan(train(resources())[0].serving.log_loss)
     tell("ana", 200)
-    report = train(workshop())[0]
+    report = train(resources())[0]
     assert report.serving.log_loss > report.model.log_loss
 
 
 def test_a_pinned_model_is_not_replaced(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
-    """The new one is kept out, and says why."""
+    """The new one is rejected, and says why."""
     tell("ana", 60)
-    version = train(workshop())[0].version
+    version = train(resources())[0].version
     store.models.pin(version, pinned=True)
     tell("ana", 100)
-    report = train(workshop())[0]
+    report = train(resources())[0]
     assert Outcome.REJECTED is report.outcome
     assert "pinned" in report.reason
     assert version == store.models.serving_versions("ana")[""].version
 
 
 def test_a_model_that_does_worse_than_ranking_by_now_is_withdrawn(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """Ranking serves again, and the model can be rolled back to."""
     tell("ana", 40)
-    sound = workshop()
+    sound = resources()
     version = train(sound)[0].version
     tell("ana", 200)
 
@@ -277,57 +283,28 @@ def test_a_model_that_does_worse_than_ranking_by_now_is_withdrawn(
 
 
 def test_a_learner_that_fails_is_a_failed_training_with_its_reason(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """The run says which learner raised what."""
     tell("ana", 40)
-    [report] = train(with_learner(workshop(), Broken(LogisticConfig())))
+    [report] = train(with_learner(resources(), Broken(LogisticConfig())))
     assert Outcome.FAILED is report.outcome
     assert "learner 'logistic' raised ZeroDivisionError: not today" in report.reason
     assert report.reason == store.models.runs()[0].reason
 
 
 def test_an_export_that_differs_is_a_failed_training_with_the_worst_row(
-    tell: Callable[..., None], workshop: Callable[..., Workshop], store: Store
+    tell: Callable[..., None], resources: Callable[..., Resources], store: Store
 ) -> None:
     """Nothing is published."""
     tell("ana", 40)
-    report = train(with_learner(workshop(), Untrue(LogisticConfig())))[0]
+    report = train(with_learner(resources(), Untrue(LogisticConfig())))[0]
     assert Outcome.FAILED is report.outcome
     assert "row" in report.reason
     assert ({}, report.reason) == (dict(store.models.serving_versions("ana")), store.models.runs()[0].reason)
 
 
-@contextmanager
-def locked(config: Config) -> Iterator[None]:
-    """Hold the database's write lock."""
-    with closing(sqlite3.connect(Path(config.store_url.removeprefix("sqlite:///")), isolation_level=None)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
-        yield
-        holder.execute("ROLLBACK")
-
-
-def test_a_store_that_stays_locked_fails_the_training_and_loses_nothing(
-    tell: Callable[..., None],
-    config: Config,
-    store: Store,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The report says so, and the next run publishes."""
-    tell("ana", 40)
-    monkeypatch.setattr(publishing, "_ATTEMPTS", 2)
-    monkeypatch.setattr(publishing, "_FIRST_WAIT_SECONDS", 0.01)
-    url = StoreConfig(url=f"{config.store_url}?timeout=0.1")
-    with open_workshop(config.model_copy(update={"store": url})) as opened:
-        with locked(config):
-            [report] = train(opened)
-        assert Outcome.FAILED is report.outcome
-        assert "nothing was lost" in report.reason
-        assert [] == list(store.models.runs())
-        assert Outcome.PUBLISHED is train(opened)[0].outcome
-
-
-def test_an_unknown_listener_is_refused(workshop: Callable[..., Workshop]) -> None:
+def test_an_unknown_listener_is_refused(resources: Callable[..., Resources]) -> None:
     """There is nothing to train on."""
     with pytest.raises(NotFound, match="ana"):
-        train(workshop())
+        train(resources())

@@ -20,7 +20,7 @@ from palate.catalog.snapshot import Catalog
 from palate.models.artifact import Metadata
 from palate.store import open_store
 from palate.store.contract import Metric, ModelRecord, ModelState, Store, TrainingRun
-from palate_strategies.learners.onnx_graphs import with_metadata
+from palate_tools.training.export import with_metadata
 from palate_tools.training.publishing import new_run_id, new_version
 
 from palate_lab.bench.models.population import Graph, read_graphs, store_config

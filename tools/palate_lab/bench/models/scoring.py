@@ -15,8 +15,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.metrics import Metrics
-from palate.models.artifact import INPUT, OUTPUT
 from palate.models.cache import ModelCache
+from palate.plugins.learner import INPUT, OUTPUT
 from palate.store import open_store
 from palate.store.contract import ServingVersion
 

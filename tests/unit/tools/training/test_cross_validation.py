@@ -1,4 +1,4 @@
-"""Cross-validation on folds that all share, and the look that decides whether a taste gets a model of its own."""
+"""Cross-validation on folds that all share, and what a correction of the common model gains."""
 
 from collections.abc import Callable
 from typing import cast
@@ -8,25 +8,32 @@ import pytest
 from palate.catalog.snapshot import Catalog
 from palate.plugins.learner import Dataset, Learner
 from palate.store.contract import Store
-from palate_tools.training.crossval import held_out_by_learner, held_out_by_strategy, judge, make_folds, seed_of
-from palate_tools.training.labels import Labels
-from palate_tools.training.screening import correction_gain
-from palate_tools.training.workshop import Workshop
+from palate_tools.training.cross_validation import (
+    correction_gain,
+    evaluate,
+    held_out_by_learner,
+    held_out_by_strategy,
+    log_losses,
+    make_folds,
+    seed_of,
+)
+from palate_tools.training.dataset import Labels
+from palate_tools.training.resources import Resources
 
 NOBODY = np.empty((0, 9))
 
 
 class Memory:
-    """A model that knows what it was told by heart and nothing else."""
+    """A model that knows the labels that it was fitted to by heart, and nothing else."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._told = {row.tobytes(): like for row, like in zip(dataset.features, dataset.labels, strict=True)}
+        self._labels = {row.tobytes(): like for row, like in zip(dataset.features, dataset.labels, strict=True)}
 
     def logits(
         self, features: np.ndarray[tuple[int, int], np.dtype[np.float32]]
     ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Return what was told."""
-        return np.array([self._told.get(row.tobytes(), 0.5) for row in features], dtype=np.float64)
+        """Return the labels."""
+        return np.array([self._labels.get(row.tobytes(), 0.5) for row in features], dtype=np.float64)
 
 
 class Memorizes:
@@ -56,14 +63,16 @@ def test_every_label_is_predicted_by_a_model_that_has_not_seen_it(labels: Labels
     )
     assert (2, 60) == held_out.shape
     assert [0.5] == np.unique(held_out).tolist()
-    assert 0.5 == judge(held_out, held_out, labels.liked, everything).auc
+    assert 0.5 == evaluate(held_out, held_out, labels.liked, everything).auc
 
 
-def test_ranking_is_asked_as_if_the_label_had_not_been_given(labels: Labels, workshop: Callable[..., Workshop]) -> None:
+def test_ranking_is_asked_as_if_the_label_had_not_been_given(
+    labels: Labels, resources: Callable[..., Resources]
+) -> None:
     """Its scores of a label depend on the labels of the other folds alone."""
-    opened = workshop()
+    opened = resources()
     context = labels.context(np.arange(60), opened.catalog)
-    strategy = opened.without_models(labels.profile, labels.rows[:1], context)
+    strategy = opened.strategy_without_models(labels.profile, labels.rows[:1], context)
     folds = make_folds(labels.liked, 5, 1, seed=1)
     [scores] = held_out_by_strategy(strategy, opened.catalog, labels, folds)
     train, held = folds.repeats[0][0]
@@ -73,11 +82,6 @@ def test_ranking_is_asked_as_if_the_label_had_not_been_given(labels: Labels, wor
         == scores[held]
     )
     assert len(train) == sum(taste.liked.count + taste.disliked.count for taste in profile.tastes.values())
-
-
-def test_all_labels_together_make_the_stored_profile(labels: Labels) -> None:
-    """Tallies that are summed at once are those that were folded one by one."""
-    assert dict(labels.profile.tastes) == dict(labels.profile_of(np.arange(60)).tastes)
 
 
 def test_folds_keep_the_kinds_in_proportion_and_are_the_same_every_time() -> None:
@@ -108,3 +112,9 @@ def test_a_correction_gains_only_where_a_taste_differs(turn: float, gains: bool)
     truth = 2 * features[:, 1].astype(np.float64)
     liked = generator.random(80) < 1 / (1 + np.exp(-truth))
     assert gains is (correction_gain(turn * truth, features, liked, 0) > 0)
+
+
+def test_losses_are_finite_however_sure_the_model_was() -> None:
+    """A loss is the negative logarithm of the probability of what was said."""
+    losses = log_losses(np.array([0.0, 800.0, -800.0]), np.array([True, True, True]))
+    assert pytest.approx([np.log(2), 0, 800]) == losses

@@ -10,7 +10,7 @@ from palate.testing.learner import make_dataset
 from palate_strategies.learners.gbdt import Gbdt, GbdtConfig
 from palate_strategies.learners.logistic import Logistic, LogisticConfig
 from palate_strategies.learners.neural import Neural, NeuralConfig
-from palate_tools.training.verification import ExportMismatch, verify_export, with_metadata
+from palate_tools.training.export import ExportMismatch, verify_export, with_metadata
 
 METADATA = Metadata(
     version="1",

@@ -24,7 +24,7 @@ from palate.errors import ConfigError
 from palate.models.session import ServedModel
 from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
-from palate_tools.training.engines import ENGINES
+from palate_tools.training.executors import EXECUTORS
 
 BIN = Path(sys.executable).parent
 ROWS = np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32)
@@ -307,25 +307,25 @@ def group(leader: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("backend", "module"), [("ray", "ray"), ("dask", "distributed")])
-def test_an_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, backend: str, module: str) -> None:
+def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, backend: str, module: str) -> None:
     """The sentence says what to install."""
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ConfigError, match=re.escape(f"pip install 'palate[{backend}]'")), ENGINES[backend](2):
+    with pytest.raises(ConfigError, match=re.escape(f"pip install 'palate[{backend}]'")), EXECUTORS[backend](2):
         pass
 
 
 def test_a_ray_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
-    """At once, with the variable to mend."""
+    """At once, with the variable to correct."""
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port}")
-    with pytest.raises(ConfigError, match=f"the Ray cluster '127.0.0.1:{free_port}' .* mend RAY_ADDRESS"):
-        ENGINES["ray"](2).__enter__()
+    with pytest.raises(ConfigError, match=f"the Ray cluster '127.0.0.1:{free_port}' .* correct RAY_ADDRESS"):
+        EXECUTORS["ray"](2).__enter__()
 
 
 def test_a_dask_cluster_that_is_not_there_is_named(free_port: int) -> None:
-    """With the variable to mend."""
+    """With the variable to correct."""
     settings = {"scheduler-address": f"127.0.0.1:{free_port}", "distributed.comm.timeouts.connect": "0.2s"}
     with (
         dask.config.set(settings),
-        pytest.raises(ConfigError, match=f"the Dask cluster '127.0.0.1:{free_port}' .* mend DASK_SCHEDULER_ADDRESS"),
+        pytest.raises(ConfigError, match=f"the Dask cluster '127.0.0.1:{free_port}' .* correct DASK_SCHEDULER_ADDRESS"),
     ):
-        ENGINES["dask"](2).__enter__()
+        EXECUTORS["dask"](2).__enter__()

@@ -2,8 +2,7 @@
 
 import io
 
-from palate_tools.training.presenting import print_listener
-from palate_tools.training.report import Figures, ListenerReport, Outcome, TasteReport
+from palate_tools.training.report import Figures, ListenerReport, Outcome, TasteReport, print_listener
 from rich.console import Console
 
 
@@ -20,4 +19,4 @@ def test_a_model_that_is_published_against_its_own_labels_says_why() -> None:
     """A worse log-loss beside "published" would read as a mistake."""
     better, worse = line(0.3, 0.4), line(0.5, 0.4)
     assert "ana  (common): published; neural, log-loss 0.300 against 0.400 by ranking; v1" == better
-    assert "log-loss 0.500 against 0.400 by ranking, on so few labels that what such models have gained" in worse
+    assert "log-loss 0.500 against 0.400 by ranking, on so few labels that the gain of such models" in worse
