@@ -15,6 +15,7 @@ from palate.app.config import Config, load_config
 from palate.catalog.snapshot import Catalog
 from palate.client import SERVICES, CallFailed, Client
 from palate.errors import ConfigError, PalateError
+from palate.plugins.loader import LEARNER, load_plugins
 from palate.plugins.registry import Registry, StrategyState
 from palate.plugins.strategy import Stage
 from palate.store import open_store
@@ -24,7 +25,6 @@ from palate_tools.catalog.bundled import bundled_path
 from palate_tools.connecting import advice, reaching
 from palate_tools.groups import installing
 from palate_tools.tables import open_console, print_line
-from palate_tools.training.learners import load_learners
 
 __all__ = ["doctor"]
 
@@ -173,13 +173,10 @@ def _learners(config: Config) -> Iterator[_Finding]:
     if _missing().get("train"):
         yield _Finding("learners", ok=True, text=f"not checked: training needs the extra train; {installing('train')}")
         return
-    with capture_logs() as log:
-        loaded = load_learners(config.training.options, config.training.allow)
-    for each in loaded:
-        yield _Finding("learner", ok=True, text=f"{each.name} of {each.distribution} {each.version}")
-    for entry in log:
-        text = f"{entry['learner']} of {entry['distribution']} {entry['version']}: {entry['reason']}"
-        yield _Finding("learner", ok=False, text=text)
+    for each in load_plugins(LEARNER, config.training.options, config.training.allow):
+        text = f"{each.name} of {each.distribution} {each.version}"
+        failed = each.allowed and each.instance is None
+        yield _Finding("learner", not failed, f"{text}: {each.reason}" if each.reason else text)
 
 
 def _server(connect: Callable[[], Client]) -> _Finding:

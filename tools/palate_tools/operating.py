@@ -69,8 +69,8 @@ def serve(config_path: Path | None, **options: Any) -> None:
 def train(**options: Any) -> None:
     """Train the models of the USERs, or of all listeners who are due, and publish those that win.
 
-    The server may run meanwhile: its next answer uses the models that were published. Exits with 1 when a training failed.
-    Needs the extra train.
+    The server may run meanwhile: its next answer uses the models that were published. Exits with 1 when a training
+    failed. Needs the extra train.
     """
     call("palate_tools.training.commands:train", **options)
 

@@ -69,7 +69,7 @@ class Plugin(Generic[T]):
         version: The version of that distribution.
         allowed: Whether the operator lets it be loaded.
         instance: The plugin; None where it is not allowed or cannot be used.
-        reason: Why it cannot be used; empty otherwise.
+        reason: Why it is not loaded; empty when it is.
     """
 
     name: str
@@ -128,7 +128,7 @@ def _load(
 ) -> Plugin[T]:
     name, (distribution, version) = entry_point.name, origin(entry_point)
     if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
-        return Plugin(name, distribution, version, allowed=False)
+        return Plugin(name, distribution, version, allowed=False, reason=f"{kind.table}.allow leaves it out")
     try:
         plugin = _import(entry_point, kind)
         instance = _construct(plugin, _configure(plugin, f"{kind.table}.options.{name}", table), kind)

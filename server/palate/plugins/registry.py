@@ -152,10 +152,9 @@ def _register(plugin: Plugin[Strategy], stages: Mapping[str, Stage]) -> Register
     blank = Registered(
         plugin.name, plugin.distribution, plugin.version, StrategyState.FAILED, builtin=plugin.distribution == BUILTIN
     )
-    if not plugin.allowed:
-        return replace(blank, state=StrategyState.NOT_ALLOWED, reason="strategies.allow leaves it out")
     if plugin.instance is None:
-        return replace(blank, reason=plugin.reason)
+        state = StrategyState.FAILED if plugin.allowed else StrategyState.NOT_ALLOWED
+        return replace(blank, state=state, reason=plugin.reason)
     stage = _stage(type(plugin.instance).stage, stages.get(plugin.name))
     return replace(blank, state=StrategyState.LOADED, strategy=plugin.instance, stage=stage)
 

@@ -75,7 +75,7 @@ class TrainingScreen(Screen[None]):
 
 def _style(line: str) -> str:
     """Let what was published stand out, and what was not to be trained stand back."""
-    return "bold green" if ": published" in line else "dim" if ": locked out" in line else ""
+    return "bold green" if ": published" in line else "dim" if ": too little data" in line else ""
 
 
 def _changes(before: dict[str, str], after: dict[str, str]) -> Table | str:
