@@ -25,7 +25,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 
 def draw(listener: Listener, limit: int, pool: int) -> Sequence[Choice]:
     """Return a slate."""
-    request = SlateRequest(limit, listener.rated, frozenset(), seed=1)
+    request = SlateRequest(limit, listener.rated, (), seed=1)
     return LuckyDip(LuckyDipConfig(pool=pool)).recommend(listener.profile, request, listener.context)
 
 

@@ -32,7 +32,7 @@ class ColdStart:
 
     The order of the clusters and the draws come from the request's seed, so that listeners differ and the
     same listener gets the same slate again. Clusters of which earlier pages showed less come first; clusters
-    that the listener has only disliked come after all others. No artist comes twice.
+    that the listener has only disliked come after all others.
 
     Args:
         config: The options.

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
 
 from palate.domain.track import FEATURES
 
@@ -31,7 +30,7 @@ class ColdStartConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringConfig:
-    """What ranking and fallback share: the weights of the formula, and its limits.
+    """What ranking and fallback share: the weights of the formula, and how many tracks it scores.
 
     Attributes:
         audio_weight: Weight of the likeness to the liked tracks, at least 0.
@@ -40,19 +39,14 @@ class ScoringConfig:
         dislike_weight: Weight of the likeness to the disliked tracks, at least 0.
         feature_weights: Weight of each audio feature, in the order of `FEATURES`: nine
             numbers of at least 0, not all 0.
-        artists_limit: How many tracks of one main artist ten slots in a row may have, at least 1.
         candidates: How many of a taste's tracks are scored, at least 1; more only when these do not fill the slate.
     """
-
-    artists_span: ClassVar[int] = 10
-    """Over how many slots `artists_limit` holds."""
 
     audio_weight: float = 1.0
     genre_weight: float = 1.0
     artist_weight: float = 3.0
     dislike_weight: float = 1.0
     feature_weights: tuple[float, ...] = (1.0,) * len(FEATURES)
-    artists_limit: int = 1
     candidates: int = 1000
 
     def __post_init__(self) -> None:
@@ -65,8 +59,7 @@ class ScoringConfig:
             field="feature_weights",
             description=f"must be {len(FEATURES)} finite numbers of at least 0, not all 0: {', '.join(FEATURES)}",
         )
-        for field in ("artists_limit", "candidates"):
-            _require(holds=getattr(self, field) >= 1, field=field, description="must be at least 1")
+        _require(holds=self.candidates >= 1, field="candidates", description="must be at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ Source:
     Bandit Problem*, Machine Learning, 2002. The floor is for listeners who, unlike bandits, change.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Final, TypeAlias
@@ -28,11 +28,11 @@ from palate_strategies.scoring import TasteScorer, choices_for
 
 __all__ = [
     "ChooseUntried",
+    "Exploration",
     "ExplorationSlots",
     "choose_by_nearest_taste",
     "draw_slots",
     "exploration_rate",
-    "explore",
     "lesser_known",
 ]
 
@@ -104,18 +104,8 @@ class _Source:
     scorer: TasteScorer | None = None
 
 
-def explore(
-    config: FallbackConfig,
-    chances: Sequence[float],
-    strong: Sequence[TasteScorer],
-    others: Sequence[TasteScorer],
-    builder: SlateBuilder,
-    context: Context,
-    choose_untried: ChooseUntried,
-) -> list[Choice]:
-    """Draw the explored part of a slate.
-
-    A source that has nothing left is removed and another one drawn.
+class Exploration:
+    """Draws the explored tracks of a slate, one at a time.
 
     Args:
         config: The options.
@@ -124,21 +114,63 @@ def explore(
         others: Scorers of the other tastes.
         builder: Takes the tracks.
         context: The catalog, and what is rated.
-        choose_untried: Scores the drawn rows of clusters in which the listener has rated nothing.
     """
-    generator = np.random.default_rng(builder.request.seed)
-    sources = _sources(config, strong, others, context.catalog)
-    propensities: dict[int, float] = {}
-    while sources and len(propensities) < len(chances):
-        position, source_chance = draw(generator, [source.weight for source in sources])
-        rows, claims = _pool(config, sources[position], builder, context.catalog)
-        if len(rows) == 0:
-            del sources[position]
-            continue
-        track, track_chance = draw(generator, claims)
-        builder.add(int(rows[track]))
-        propensities[int(rows[track])] = chances[len(propensities)] * source_chance * track_chance
-    return _choices(propensities, [*strong, *others], context, choose_untried)
+
+    def __init__(
+        self,
+        config: FallbackConfig,
+        chances: Sequence[float],
+        strong: Sequence[TasteScorer],
+        others: Sequence[TasteScorer],
+        builder: SlateBuilder,
+        context: Context,
+    ) -> None:
+        self._config = config
+        self._chances = chances
+        self._scorers = [*strong, *others]
+        self._builder = builder
+        self._context = context
+        self._generator = np.random.default_rng(builder.request.seed)
+        self._sources = _sources(config, strong, others, context.catalog)
+        self._propensities: dict[int, float] = {}
+
+    def add_next(self) -> int | None:
+        """Draw a track and put it into the slate; None when all are drawn or there is nothing to draw from.
+
+        A source that has nothing left is removed and another one drawn.
+        """
+        while self._sources and len(self._propensities) < len(self._chances):
+            position, source_chance = draw(self._generator, [source.weight for source in self._sources])
+            rows, claims = _pool(self._config, self._sources[position], self._builder, self._context.catalog)
+            if len(rows) == 0:
+                del self._sources[position]
+                continue
+            track, track_chance = draw(self._generator, claims)
+            row = int(rows[track])
+            self._builder.add(row)
+            self._propensities[row] = self._chances[len(self._propensities)] * source_chance * track_chance
+            return row
+        return None
+
+    def choices(self, choose_untried: ChooseUntried) -> list[Choice]:
+        """Return the drawn tracks, scored by the taste of their own cluster where it has ratings.
+
+        Args:
+            choose_untried: Scores those of clusters in which the listener has rated nothing.
+        """
+        clusters = {row: int(self._context.catalog.cluster[row]) for row in self._propensities}
+        own = {scorer.cluster: scorer for scorer in self._scorers}
+        liked = any(scorer.taste.liked.count for scorer in self._scorers)
+        rated = {cluster: scorer for cluster, scorer in own.items() if liked and not scorer.taste.is_empty}
+        picks = [(rated[cluster], row) for row, cluster in clusters.items() if cluster in rated]
+        others = [row for row, cluster in clusters.items() if cluster not in rated]
+        choices = choices_for(picks, ReasonKind.EXPLORATION)
+        choices += choose_untried(np.array(others, dtype=np.int32)) if others else []
+        taste_ids = {cluster: scorer.taste.taste_id for cluster, scorer in own.items()}
+        return [
+            _marked(choice, taste_ids.get(clusters[choice.row], ""), self._propensities[choice.row])
+            for choice in choices
+        ]
 
 
 def _sources(
@@ -209,26 +241,6 @@ def choose_by_nearest_taste(scorers: Sequence[TasteScorer], context: Context) ->
         return choices_for(picks, ReasonKind.EXPLORATION)
 
     return choices
-
-
-def _choices(
-    propensities: Mapping[int, float], scorers: Sequence[TasteScorer], context: Context, choose_untried: ChooseUntried
-) -> list[Choice]:
-    """Turn drawn rows into choices, scored by the taste of their own cluster where it has ratings."""
-    clusters = {row: int(context.catalog.cluster[row]) for row in propensities}
-    own = {scorer.cluster: scorer for scorer in scorers}
-    liked = any(scorer.taste.liked.count for scorer in scorers)
-    rated = {cluster: scorer for cluster, scorer in own.items() if liked and not scorer.taste.is_empty}
-    picks = [(rated[cluster], row) for row, cluster in clusters.items() if cluster in rated]
-    others = [row for row, cluster in clusters.items() if cluster not in rated]
-    choices = choices_for(picks, ReasonKind.EXPLORATION)
-    choices += choose_untried(np.array(others, dtype=np.int32)) if others else []
-    taste_ids = {cluster: scorer.taste.taste_id for cluster, scorer in own.items()}
-    marked = {
-        choice.row: _marked(choice, taste_ids.get(clusters[choice.row], ""), propensities[choice.row])
-        for choice in choices
-    }
-    return [marked[row] for row in propensities]
 
 
 def _marked(choice: Choice, own_taste: str, propensity: float) -> Choice:

@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 from palate.domain.profile import Profile, TasteState
-from palate.plugins.slate import SlateBuilder, interleave
+from palate.plugins.slate import SlateBuilder
 from palate.plugins.strategy import CatalogIndex, Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
 
 from palate_strategies.config import FallbackConfig
-from palate_strategies.exploration import choose_by_nearest_taste, explore, lesser_known
+from palate_strategies.exploration import Exploration, choose_by_nearest_taste, lesser_known
 from palate_strategies.rank_scores import score_by_tastes
 from palate_strategies.scoring import TasteScorer, choices_for, scorers_of
-from palate_strategies.slots import allocate, slots_of
+from palate_strategies.slots import Shares, allocate, in_order, slots_of
 
 __all__ = ["Fallback"]
 
@@ -36,17 +36,16 @@ class Fallback:
 
     def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
         """Return lesser-known tracks of the strong tastes, with explored ones spread among them."""
-        builder = SlateBuilder(request, context.catalog, self._config.artists_limit, self._config.artists_span)
+        builder = SlateBuilder(request, context.catalog)
         scorers = scorers_of(profile.tastes_in(*TasteState), context, self._config)
         strong = _strong(scorers)
         others = [scorer for scorer in scorers if scorer not in strong]
         chances = (1.0,) * slots_of(self._config.exploration, request.limit)
-        choose_untried = choose_by_nearest_taste(scorers, context)
-        explored = explore(self._config, chances, strong, others, builder, context, choose_untried)
+        exploration = Exploration(self._config, chances, strong, others, builder, context)
         order = partial(self._lesser_known_first, context.catalog)
-        picks = allocate(strong, builder, request, context, builder.room, order=order)
-        choices = iter(choices_for(picks, ReasonKind.SIMILAR)), iter(explored)
-        return [next(choices[part]) for part in interleave((len(picks), len(explored)))]
+        picks = allocate(strong, (), builder, context, Shares(explored=len(chances)), exploration.add_next, order)
+        explored = exploration.choices(choose_by_nearest_taste(scorers, context))
+        return in_order(picks, choices_for(picks, ReasonKind.SIMILAR), explored)
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
         """Score each track by the taste of its cluster, or by the one that likes it best."""

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 from palate.domain.profile import Profile, TasteState
-from palate.plugins.slate import SlateBuilder, interleave
+from palate.plugins.slate import SlateBuilder
 from palate.plugins.strategy import Choice, Context, ReasonKind, Rows, Scores, SlateRequest, Stage
 
 from palate_strategies.config import ModelStrategyConfig
-from palate_strategies.exploration import draw_slots, exploration_rate, explore
+from palate_strategies.exploration import Exploration, draw_slots, exploration_rate
 from palate_strategies.model_scoring import (
     accepted_models,
     choose_untried_by_models,
@@ -17,7 +17,7 @@ from palate_strategies.model_scoring import (
     scorers_by_models,
 )
 from palate_strategies.scoring import TasteScorer, choices_for
-from palate_strategies.slots import allocate_best_first
+from palate_strategies.slots import Shares, allocate, in_order
 
 __all__ = ["Gbdt", "Logistic", "ModelStrategy", "Neural"]
 
@@ -48,18 +48,18 @@ class ModelStrategy:
         """
         config = self._config
         models = accepted_models(profile, context, self._learners)
-        builder = SlateBuilder(request, context.catalog, config.artists_limit, config.artists_span)
+        builder = SlateBuilder(request, context.catalog)
         active, weak, inactive = (
             scorers_by_models(models, profile.tastes_in(state), context, config) for state in TasteState
         )
         strong, others = (active, [*weak, *inactive]) if active else (weak, inactive)
-        choose_untried = choose_untried_by_models(models, profile, context, config)
         slots = draw_slots(exploration_rate(config, profile.interaction_count), request)
-        explored = explore(config, slots.drawn, strong, others, builder, context, choose_untried)
-        picks = allocate_best_first(active, weak, builder, request, context, len(slots.weak), evenly=True)
+        exploration = Exploration(config, slots.drawn, strong, others, builder, context)
+        shares = Shares(weak=len(slots.weak), explored=len(slots.drawn), evenly=True)
+        picks = allocate(active, weak, builder, context, shares, exploration.add_next)
         chosen = _with_chances(picks, weak, slots.weak if active else ())
-        choices = iter(chosen), iter(explored)
-        return [next(choices[part]) for part in interleave((len(picks), len(explored)))]
+        explored = exploration.choices(choose_untried_by_models(models, profile, context, config))
+        return in_order(picks, chosen, explored)
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
         """Score each track by the model of its cluster: the probability that the listener likes it.
@@ -93,11 +93,12 @@ class Gbdt(ModelStrategy):
 
 
 def _with_chances(
-    picks: Sequence[tuple[TasteScorer, int]], weak: Sequence[TasteScorer], chances: Sequence[float]
+    picks: Sequence[tuple[TasteScorer | None, int]], weak: Sequence[TasteScorer], chances: Sequence[float]
 ) -> list[Choice]:
     """Make choices of picks; those of weak tastes say how probable their slots were."""
     left = iter(chances)
+    weak_ids = {scorer.taste.taste_id for scorer in weak}
     return [
-        replace(choice, propensity=next(left, 1.0)) if scorer in weak else choice
-        for (scorer, _), choice in zip(picks, choices_for(picks, ReasonKind.SIMILAR), strict=True)
+        replace(choice, propensity=next(left, 1.0)) if choice.taste_id in weak_ids else choice
+        for choice in choices_for(picks, ReasonKind.SIMILAR)
     ]

@@ -10,7 +10,7 @@ from palate.plugins.strategy import Choice, Context, ReasonKind, Rows, Scores, S
 from palate_strategies.config import RankingConfig
 from palate_strategies.rank_scores import score_by_tastes
 from palate_strategies.scoring import choices_for, scorers_of
-from palate_strategies.slots import allocate_best_first, slots_of
+from palate_strategies.slots import Shares, allocate, slots_of
 
 __all__ = ["Ranking"]
 
@@ -32,13 +32,13 @@ class Ranking:
 
     def recommend(self, profile: Profile, request: SlateRequest, context: Context) -> Sequence[Choice]:
         """Return the best of every active taste, interleaved, with some of the weak ones among them."""
-        builder = SlateBuilder(request, context.catalog, self._config.artists_limit, self._config.artists_span)
+        builder = SlateBuilder(request, context.catalog)
         active, weak = (
             scorers_of(profile.tastes_in(state), context, self._config)
             for state in (TasteState.ACTIVE, TasteState.WEAK)
         )
-        reserved = slots_of(self._config.weak_share, request.limit)
-        picks = allocate_best_first(active, weak, builder, request, context, reserved)
+        shares = Shares(weak=slots_of(self._config.weak_share, request.limit))
+        picks = allocate(active, weak, builder, context, shares)
         return choices_for(picks, ReasonKind.SIMILAR)
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:

@@ -221,17 +221,21 @@ def scorers_of(
     ]
 
 
-def choices_for(picks: Sequence[tuple[TasteScorer, int]], kind: ReasonKind) -> list[Choice]:
-    """Turn rows that were picked for tastes into choices with scores and reasons, in the order given."""
+def choices_for(picks: Sequence[tuple[TasteScorer | None, int]], kind: ReasonKind) -> list[Choice]:
+    """Turn rows that were picked for tastes into choices with scores and reasons, in the order given.
+
+    Rows for no taste are left out.
+    """
     rows_of: dict[TasteScorer, list[int]] = {}
     for scorer, row in picks:
-        rows_of.setdefault(scorer, []).append(row)
+        if scorer is not None:
+            rows_of.setdefault(scorer, []).append(row)
     choices = {
         choice.row: choice
         for scorer, rows in rows_of.items()
         for choice in scorer.choices(np.array(rows, dtype=np.int32), kind)
     }
-    return [choices[row] for _, row in picks]
+    return [choices[row] for scorer, row in picks if scorer is not None]
 
 
 @dataclass(frozen=True, slots=True)

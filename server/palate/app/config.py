@@ -116,6 +116,8 @@ class StrategiesConfig(_Table):
     """Strategies without which the server does not start."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 0.5
     """How long one strategy may take before the next one down is asked; the lowest one as long as the caller waits."""
+    artists_limit: Annotated[int, Field(ge=1)] = 1
+    """How many tracks of one main artist ten slots in a row may have, whichever strategies fill them."""
     options: Mapping[str, Mapping[str, Any]] = {}
     """A table for each strategy with its own options, such as ``[strategies.options.ranking]``."""
 

@@ -115,7 +115,8 @@ class Server:
         profiles = Profiles(store, catalog, models, cache.max_ratings, cache.candidate_bytes, metrics)
         tokens = PageTokens(store.secret("page tokens"))
         feedback = stack.enter_context(closing(FeedbackService(store, catalog, metrics=metrics)))
-        recommend = RecommendService(catalog, profiles, router, tokens, cache.slate_bytes, metrics)
+        limit = strategies.artists_limit
+        recommend = RecommendService(catalog, profiles, router, tokens, cache.slate_bytes, metrics, limit)
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
             RecommendationServicer(recommend, RankService(catalog, profiles, router, metrics)), server
         )

@@ -1,9 +1,10 @@
 """What strategies need to make slates: shares, draws, and a builder that keeps the promises of a slate."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from palate.plugins.strategy import CatalogIndex, Context, Rows, SlateRequest
 
 __all__ = [
     "SlateBuilder",
+    "Source",
     "draw",
     "eligible_clusters",
     "interleave",
@@ -21,118 +23,104 @@ __all__ = [
     "without_excluded",
 ]
 
+T = TypeVar("T")
 _WIDENING = 4
 
 
-class SlateBuilder:
-    """A slate in the making: which tracks it has and which may still join it.
+Source: TypeAlias = Callable[[], int | None]
+"""Adds its next track to a slate and returns the row; None when it has none that the slate admits now."""
 
-    It never takes an excluded or a repeated track, nor more tracks of one main artist than allowed. Artists
-    that the request names count as used up.
+
+class SlateBuilder:
+    """A slate in the making, slot by slot in the order to show it: which tracks it has and which may come next.
+
+    It never takes an excluded or a repeated track. Among `SlateRequest.artists_span` slots in a row, those before the
+    slate included, it takes at most `SlateRequest.artists_limit` tracks of one main artist.
 
     Args:
         request: What is asked for.
         catalog: The catalog.
-        artists_limit: How many tracks of one main artist it takes.
-        artists_span: Among how many tracks that are put in one after the other; among all when None.
 
     Attributes:
         request: What is asked for.
         room: How many more tracks it takes.
     """
 
-    def __init__(
-        self, request: SlateRequest, catalog: CatalogIndex, artists_limit: int = 1, artists_span: int | None = None
-    ) -> None:
+    def __init__(self, request: SlateRequest, catalog: CatalogIndex) -> None:
         self.request = request
-        self._main_artist = catalog.main_artist
-        self._artists_span = artists_span if artists_span is not None and artists_span < request.limit else None
-        self._rows: set[int] = set()
-        self._artists: defaultdict[int, deque[int]] = defaultdict(partial(deque, maxlen=artists_limit))
-        self._artists_limit = artists_limit
         self.room = request.limit
+        self._main_artist = catalog.main_artist
+        self._rows: set[int] = set()
+        self._slots: defaultdict[int, deque[int]] = defaultdict(partial(deque, maxlen=request.artists_limit))
+        for slot, artist in enumerate(request.artists, start=-len(request.artists)):
+            self._slots[artist].append(slot)
 
     def open(self, rows: Rows) -> Rows:
-        """Return those of the rows that could join the slate now, in the order given."""
+        """Return those of the rows that may come next, in the order given."""
         rows = without_excluded(self.request, rows)
         rows = rows[_absent(rows, self._rows)]
-        full = {artist for artist in (*self.request.artists, *self._artists) if self._is_full(artist)}
+        full = {artist for artist in self._slots if self._is_full(artist)}
         return rows[_absent(self._main_artist[rows], full)]
 
     def admits(self, row: int) -> bool:
-        """Return whether a row that is not excluded could join the slate now."""
+        """Return whether a row that is not excluded may come next."""
         return row not in self._rows and not self._is_full(int(self._main_artist[row]))
 
     def add(self, row: int) -> None:
-        """Put a row into the slate."""
-        self._artists[int(self._main_artist[row])].append(len(self._rows))
+        """Put a row into the next slot."""
+        self._slots[int(self._main_artist[row])].append(len(self._rows))
         self._rows.add(row)
         self.room -= 1
 
     def _is_full(self, artist: int) -> bool:
-        """Return whether the slate takes no track of an artist now."""
-        if artist in self.request.artists:
-            return True
-        places = self._artists.get(artist)
-        if places is None or len(places) < self._artists_limit:
+        """Return whether the next slot takes no track of an artist."""
+        slots = self._slots.get(artist)
+        if slots is None or len(slots) < self.request.artists_limit:
             return False
-        return self._artists_span is None or len(self._rows) - places[0] < self._artists_span
+        return len(self._rows) - slots[0] < self.request.artists_span
 
-    def _add_next(self, candidates: "_Candidates") -> int | None:
-        """Add the first candidate that the slate admits, and return it; None when there is none."""
-        row = candidates.next_admitted(self.admits)
-        if row is not None:
-            self.add(row)
-        return row
+    def best_first(self, rows: Iterator[int]) -> Source:
+        """Return a source of rows that are not excluded, best first.
 
-    def allocate(self, candidates: Sequence[Iterator[int]], shares: Sequence[int]) -> list[tuple[int, int]]:
-        """Fill slots with the candidates of several tastes, each taste by its share, interleaved.
+        It adds the first that the slate admits. A row that is not admitted comes as soon as its artist may.
+        """
+        postponed: list[int] = []
 
-        What a taste cannot fill of its share goes round among the others.
+        def add_next() -> int | None:
+            for place, row in enumerate(postponed):
+                if self.admits(row):
+                    self.add(row)
+                    return postponed.pop(place)
+            for row in rows:
+                if self.admits(row):
+                    self.add(row)
+                    return row
+                postponed.append(row)
+            return None
+
+        return add_next
+
+    def fill(self, order: Iterable[int], sources: Sequence[Source]) -> list[tuple[int, int]]:
+        """Fill the slate from several sources.
+
+        A slot that its source cannot fill goes to the source after it in the order, and so on from the beginning.
 
         Args:
-            candidates: For each taste its rows that are not excluded, best first.
-            shares: For each taste its number of slots, together no more than there is room for.
+            order: For each slot the position of its source in `sources`.
+            sources: What adds tracks to this builder.
 
         Returns:
-            Pairs of a position in `candidates` and a row, in the order to show them.
+            Pairs of a position in `sources` and a row, in the order to show them.
         """
         filled: list[tuple[int, int]] = []
-        left = [_Candidates(rows, retry=self._artists_span is not None) for rows in candidates]
-        order = deque([*interleave(shares), *(position for position, share in enumerate(shares) if not share)])
-        while order and len(filled) < sum(shares):
-            position = order.popleft()
-            row = self._add_next(left[position])
+        left = deque(order)
+        while left and self.room:
+            position = left.popleft()
+            row = sources[position]()
             if row is not None:
                 filled.append((position, row))
-                order.append(position)
+                left.append(position)
         return filled
-
-
-class _Candidates:
-    """Rows, best first, of which some may be put off until their artist may come again.
-
-    Args:
-        rows: The rows.
-        retry: Whether rows that are not admitted now may be later.
-    """
-
-    def __init__(self, rows: Iterator[int], *, retry: bool) -> None:
-        self._rows = rows
-        self._retry = retry
-        self._put_off: list[int] = []
-
-    def next_admitted(self, admits: Callable[[int], bool]) -> int | None:
-        """Take out the first row that is admitted; None when there is none."""
-        for place, row in enumerate(self._put_off):
-            if admits(row):
-                return self._put_off.pop(place)
-        for row in self._rows:
-            if admits(row):
-                return row
-            if self._retry:
-                self._put_off.append(row)
-        return None
 
 
 def share_slots(weights: Sequence[float], slots: int) -> list[int]:
@@ -169,14 +157,13 @@ def share_slots(weights: Sequence[float], slots: int) -> list[int]:
     return [int(share) for share in shares]
 
 
-def interleave(shares: Sequence[int]) -> list[int]:
-    """Spread shares evenly over a slate: whose each slot is, as positions in `shares`.
+def interleave(*parts: Sequence[T]) -> list[T]:
+    """Spread parts evenly over a whole, each in its own order.
 
-    The k-th of n slots of one share stands at ``(k - 1/2) / n`` of the slate; equal places go in the order
-    given.
+    The k-th of n elements of a part stands at ``(k - 1/2) / n`` of the whole; equal places go in the order given.
     """
-    places = [((k + 0.5) / share, position) for position, share in enumerate(shares) for k in range(share)]
-    return [position for _, position in sorted(places)]
+    places = [((k + 0.5) / len(part), number, k) for number, part in enumerate(parts) for k in range(len(part))]
+    return [parts[number][k] for _, number, k in sorted(places)]
 
 
 def draw(generator: np.random.Generator, weights: ArrayLike) -> tuple[int, float]:

@@ -94,15 +94,21 @@ class SlateRequest:
         limit: How many choices at the most, at least 1.
         excluded: Rows that must not be chosen, ascending and distinct: what the listener rated, what the
             caller excluded, what earlier pages and higher stages showed.
-        artists: Artists (as `CatalogIndex.main_artist` numbers them) that the slate has already.
+        artists: Main artists (as `CatalogIndex.main_artist` numbers them) of the slots before, in the order shown.
         seed: For `numpy.random.default_rng`. It differs between listeners, revisions and pages and is equal
             for equal requests, so that a slate can be made again.
+        artists_limit: How many tracks of one main artist `artists_span` slots in a row may have, at least 1. The
+            server holds every strategy to it: a track that comes too soon is moved down, or dropped where it cannot
+            come at all.
+        artists_span: Over how many slots `artists_limit` holds, those in `artists` included.
     """
 
     limit: int
     excluded: Rows
-    artists: frozenset[int]
+    artists: Sequence[int]
     seed: int
+    artists_limit: int = 1
+    artists_span: int = 10
 
 
 @dataclass(frozen=True, slots=True)

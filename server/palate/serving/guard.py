@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from palate.plugins.slate import without_excluded
+from palate.plugins.slate import SlateBuilder, without_excluded
 from palate.plugins.strategy import CatalogIndex, Choice, Reason, ReasonKind, Rows, Scores, SlateRequest
 
 __all__ = ["UnusableAnswer", "guarded_choices", "guarded_scores"]
@@ -30,9 +30,12 @@ def guarded_choices(
 ) -> tuple[tuple[Choice, ...], Mapping[str, int]]:
     """Keep the choices that may be shown.
 
+    A choice whose artist has had as many of the slots before it as the request allows is moved down to where it may
+    stand; the others keep their order.
+
     Returns:
-        At most `request.limit` choices in the order given: sound ones of rows that the catalog has, that are
-        not excluded, not of an excluded cluster and not repeated; and how many were dropped for each cause.
+        At most `request.limit` choices: sound ones of rows that the catalog has, that are not excluded, not of an
+        excluded cluster and not repeated; and how many were dropped for each cause.
 
     Raises:
         UnusableAnswer: When `choices` is not a sequence.
@@ -52,11 +55,13 @@ def guarded_choices(
             dropped["row of an excluded cluster"] += 1
         elif row in kept:
             dropped["repeated row"] += 1
-        elif len(kept) == request.limit:
-            dropped["beyond the limit"] += 1
         else:
             kept[row] = choice
-    return tuple(kept.values()), dropped
+    builder = SlateBuilder(request, catalog)
+    shown = builder.fill([0], [builder.best_first(iter(kept))])
+    if len(shown) < len(kept):
+        dropped["too many of an artist" if builder.room else "beyond the limit"] += len(kept) - len(shown)
+    return tuple(kept[row] for _, row in shown), dropped
 
 
 def _flaw(choice: object, tracks: int) -> str:

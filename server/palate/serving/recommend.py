@@ -21,6 +21,8 @@ __all__ = ["ANSWER_BYTES", "RecommendQuery", "RecommendService"]
 
 ANSWER_BYTES: Final = 400
 """What a cached answer takes beside its own bytes: its key with the profile's header, and its place."""
+_ARTISTS: Final = 10
+"""Of how many tracks before a page the artists count: at least as many as `SlateRequest.artists_span`."""
 _MAX_PAGED: Final = 1_000
 """Tracks that a chain of pages shows at the most; its tokens carry them."""
 
@@ -66,6 +68,7 @@ class RecommendService:
         tokens: Seals page tokens.
         cache_bytes: How much memory cached answers may take.
         metrics: Counts slates.
+        artists_limit: How many tracks of one main artist ten slots in a row may have.
     """
 
     def __init__(
@@ -76,12 +79,14 @@ class RecommendService:
         tokens: PageTokens,
         cache_bytes: int,
         metrics: Metrics,
+        artists_limit: int = 1,
     ) -> None:
         self._catalog = catalog
         self._profiles = profiles
         self._router = router
         self._tokens = tokens
         self._metrics = metrics
+        self._artists_limit = artists_limit
         self._cache: LRUCache[tuple[bytes, Header | None], _Answer] = LRUCache(cache_bytes, getsizeof=_size)
 
     async def recommend(self, query: RecommendQuery, deadline: float | None = None) -> bytes:
@@ -118,8 +123,9 @@ class RecommendService:
         request = SlateRequest(
             limit=query.page_size,
             excluded=self._excluded(listener, query, shown),
-            artists=frozenset(),
+            artists=self._catalog.main_artist[shown[-_ARTISTS:]].tolist(),
             seed=int.from_bytes(self._digest(listener, str(len(shown)).encode(), size=8)),
+            artists_limit=self._artists_limit,
         )
         slate = await self._router.recommend(
             listener.profile, request, listener.context, name=query.strategy, deadline=deadline

@@ -279,10 +279,11 @@ def _scoring_cost(profile: Profile, rows: Rows) -> int:
 
 def _narrowed(request: SlateRequest, choices: Sequence[Choice], catalog: CatalogIndex) -> SlateRequest:
     """Return what is left to ask for once some choices are made."""
-    rows = np.sort(np.array([choice.row for choice in choices], dtype=np.int32))
+    shown = np.array([choice.row for choice in choices], dtype=np.int32)
+    rows = np.sort(shown)
     return replace(
         request,
         limit=request.limit - len(rows),
         excluded=np.insert(request.excluded, np.searchsorted(request.excluded, rows), rows),
-        artists=request.artists.union(catalog.main_artist[rows].tolist()),
+        artists=(*request.artists, *catalog.main_artist[shown].tolist()),
     )

@@ -33,12 +33,11 @@ CLUSTERS: Final = (
 
 _EMPTY: Final = "polka"
 _GENRES: Final = 4
-_ARTISTS: Final = 4000
 _LOW = np.array([0, 0, 0, 60, -40, 0, 0, 0, 0], dtype=np.float64)
 _HIGH = np.array([1, 1, 1, 200, 0, 1, 1, 1, 1], dtype=np.float64)
 
 
-def small_catalog(path: Path, tracks_per_cluster: int = 1_500) -> Catalog:
+def small_catalog(path: Path, tracks_per_cluster: int = 1_500, artists: int = 4_000) -> Catalog:
     """Write a catalog to a file and open it.
 
     It is the same every time: four genres in each cluster that sound different, tracks of one or two of them,
@@ -47,26 +46,27 @@ def small_catalog(path: Path, tracks_per_cluster: int = 1_500) -> Catalog:
     Args:
         path: The file to make.
         tracks_per_cluster: How many tracks each cluster but the empty one gets.
+        artists: How many artists there are to draw from, some more often than others.
     """
     generator = np.random.default_rng(20)
     filled = [cluster.cluster_id for cluster in CLUSTERS if cluster.cluster_id != _EMPTY]
-    tracks = [_tracks(cluster_id, tracks_per_cluster, generator) for cluster_id in filled]
+    tracks = [_tracks(cluster_id, tracks_per_cluster, artists, generator) for cluster_id in filled]
     write_catalog(path, pa.concat_tables(tracks), CLUSTERS, source="made by palate.testing")
     return Catalog.open(path)
 
 
-def _tracks(cluster_id: str, count: int, generator: np.random.Generator) -> pa.Table:
+def _tracks(cluster_id: str, count: int, artists: int, generator: np.random.Generator) -> pa.Table:
     """Make the tracks of one cluster."""
     genre = generator.integers(_GENRES, size=(count, 2))
     centres = generator.uniform(0.2, 0.8, size=(_GENRES, len(FEATURES)))
     place = np.clip(centres[genre[:, 0]] + generator.normal(0, 0.15, size=(count, len(FEATURES))), 0, 1)
     features = (_LOW + place * (_HIGH - _LOW)).astype(np.float32)
-    artists = (_ARTISTS * generator.beta(0.5, 2, size=count)).astype(int)
+    artist = (artists * generator.beta(0.5, 2, size=count)).astype(int)
     return pa.table(
         {
             "track_id": [f"{cluster_id}-{number}" for number in range(count)],
             "title": [f"{cluster_id.title()} No. {number}" for number in range(count)],
-            "artists": [[f"Artist {number}"] for number in artists],
+            "artists": [[f"Artist {number}"] for number in artist],
             "genres": [sorted({f"{cluster_id} {name}" for name in pair}) for pair in genre.tolist()],
             "popularity": pa.array((101 * generator.beta(1, 3, size=count)).astype(np.uint8)),
             "features": pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), len(FEATURES)),

@@ -1,9 +1,10 @@
 """Shares, interleaving, draws, and the builder of slates."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,9 +35,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         yield opened
 
 
-def request_for(limit: int, excluded: np.ndarray = NOTHING, artists: frozenset[int] = frozenset()) -> SlateRequest:
+def request_for(limit: int, excluded: np.ndarray = NOTHING, **fields: Any) -> SlateRequest:
     """Return a request with whatever seed."""
-    return SlateRequest(limit, excluded, artists, seed=0)
+    return SlateRequest(limit, excluded, **{"artists": (), "seed": 0, **fields})
 
 
 @pytest.mark.parametrize(
@@ -69,15 +70,17 @@ def test_shares_add_up_and_nobody_goes_without(weights: list[float], slots: int)
     assert all(left >= right - 1 for left, right in pairwise(heavier))
 
 
-@given(st.lists(st.integers(0, 20), max_size=8))
-def test_turns_give_each_its_share(shares: list[int]) -> None:
-    """However the turns fall, everybody gets exactly as many as their share."""
-    assert {position: share for position, share in enumerate(shares) if share} == Counter(interleave(shares))
+@given(st.lists(st.lists(st.integers(), max_size=20), max_size=8))
+def test_interleaving_keeps_each_part_in_order(parts: list[list[int]]) -> None:
+    """However they are spread, every element is there, those of a part in its own order."""
+    numbered = [[(number, *pair) for pair in enumerate(part)] for number, part in enumerate(parts)]
+    mixed = interleave(*numbered)
+    assert numbered == [[element for element in mixed if element[0] == number] for number in range(len(parts))]
 
 
-def test_turns_are_spread_evenly() -> None:
-    """The smaller share stands neither first nor last but in between."""
-    assert [0, 1, 0, 0, 1, 0] == interleave([4, 2])
+def test_parts_are_spread_evenly() -> None:
+    """The smaller part stands neither first nor last but in between."""
+    assert list("abaaba") == interleave("aaaa", "bb")
 
 
 def test_draws_follow_the_weights() -> None:
@@ -129,17 +132,22 @@ def test_widening_ends_for_a_cluster_without_tracks(small: Catalog) -> None:
 def test_a_builder_opens_only_what_may_join(small: Catalog) -> None:
     """Excluded rows, rows in the slate and rows of its artists are left out, and the order is kept."""
     rows = small.popular(0)[:8][::-1].copy()
-    artists = frozenset({int(small.main_artist[rows[1]])})
-    builder = SlateBuilder(request_for(5, np.sort(rows[5:6]), artists), small)
+    before = [int(small.main_artist[rows[1]])]
+    builder = SlateBuilder(request_for(5, np.sort(rows[5:6]), artists=before), small)
     builder.add(int(rows[3]))
     assert [rows[0], rows[2], rows[4], rows[6], rows[7]] == builder.open(rows).tolist()
     assert 4 == builder.room
 
 
+def fill(builder: SlateBuilder, *parts: Iterable[int], order: Sequence[int] = (0,)) -> list[tuple[int, int]]:
+    """Fill a slate from parts, best first."""
+    return builder.fill(order, [builder.best_first(iter(part)) for part in parts])
+
+
 def test_a_builder_picks_the_first_that_are_distinct(small: Catalog) -> None:
-    """No artist comes twice, and the room is the limit."""
+    """No artist comes twice where the span is as long as the slate, and the room is the limit."""
     rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
-    picked = SlateBuilder(request_for(12), small).allocate([iter(rows.tolist())], [12])
+    picked = fill(SlateBuilder(request_for(12, artists_span=12), small), rows.tolist())
     _, first = np.unique(small.main_artist[rows], return_index=True)
     assert rows[np.sort(first)][:12].tolist() == [row for _, row in picked]
 
@@ -147,37 +155,45 @@ def test_a_builder_picks_the_first_that_are_distinct(small: Catalog) -> None:
 def test_a_builder_takes_as_many_of_an_artist_as_allowed(small: Catalog) -> None:
     """With a limit of two, the most frequent artist of a long slate has two tracks."""
     rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
-    picked = SlateBuilder(request_for(400), small, artists_limit=2).allocate([iter(rows.tolist())], [400])
+    picked = fill(SlateBuilder(request_for(400, artists_limit=2, artists_span=400), small), rows.tolist())
     assert 2 == max(Counter(small.main_artist[[row for _, row in picked]].tolist()).values())
 
 
 def test_an_artist_comes_again_after_a_while(small: Catalog) -> None:
-    """Among any five in a row no artist comes twice, though the best ten are all by one; those wait their turn."""
+    """Among any five in a row no artist comes twice, though the best ten are all by one; the others move down."""
     rows = np.flatnonzero(small.cluster == 0).astype(np.int32)
     artist = Counter(small.main_artist[rows].tolist()).most_common(1)[0][0]
     favourite = rows[small.main_artist[rows] == artist][:10]
-    queue = [*favourite.tolist(), *np.setdiff1d(rows, favourite).tolist()]
-    builder = SlateBuilder(request_for(50), small, artists_span=5)
-    artists = small.main_artist[[row for _, row in builder.allocate([iter(queue)], [50])]].tolist()
+    candidates = [*favourite.tolist(), *np.setdiff1d(rows, favourite).tolist()]
+    builder = SlateBuilder(request_for(50, artists_span=5), small)
+    artists = small.main_artist[[row for _, row in fill(builder, candidates)]].tolist()
     assert 50 == len(artists)
     assert [0, 5, 10, 15, 20, 25, 30, 35, 40, 45] == [place for place, one in enumerate(artists) if one == artist]
     assert all(5 == len(set(artists[start : start + 5])) for start in range(46))
 
 
-def test_a_builder_fills_each_share_interleaved(small: Catalog) -> None:
-    """The slate is mixed from the top, and each queue keeps its order."""
-    queues = [small.popular(number)[:40].tolist() for number in (0, 1)]
-    dealt = SlateBuilder(request_for(6), small).allocate([iter(queue) for queue in queues], [4, 2])
-    assert [0, 1, 0, 0, 1, 0] == [position for position, _ in dealt]
-    assert all(row in queues[position] for position, row in dealt)
+def test_artists_before_the_slate_count_as_far_as_the_span_goes(small: Catalog) -> None:
+    """The artist of the last slot before has to wait, the one of five slots before may come first."""
+    rows = small.popular(0)[:8].tolist()
+    before = small.main_artist[rows[:5]].tolist()
+    picked = fill(SlateBuilder(request_for(8, artists=before, artists_span=5), small), [rows[4], *rows])
+    assert rows == [row for _, row in picked]
 
 
-def test_a_builder_passes_on_what_a_taste_cannot_fill(small: Catalog) -> None:
-    """A taste without candidates leaves its slots to the others, also to those without a share."""
-    queues = [small.popular(number).tolist()[:length] for number, length in ((0, 1), (1, 3), (2, 40))]
-    dealt = SlateBuilder(request_for(10), small).allocate([iter(queue) for queue in queues], [5, 5, 0])
-    counts = Counter(position for position, _ in dealt)
-    assert 10 == len(dealt)
+def test_a_builder_fills_slots_in_the_order_given(small: Catalog) -> None:
+    """Each source keeps its own order."""
+    parts = [small.popular(number)[:40].tolist() for number in (0, 1)]
+    filled = fill(SlateBuilder(request_for(6), small), *parts, order=[0, 1, 0, 0, 1, 0])
+    assert [0, 1, 0, 0, 1, 0] == [position for position, _ in filled]
+    assert all(row in parts[position] for position, row in filled)
+
+
+def test_slots_that_a_source_cannot_fill_go_to_the_others(small: Catalog) -> None:
+    """Also to those that are last in the order."""
+    parts = [small.popular(number).tolist()[:length] for number, length in ((0, 1), (1, 3), (2, 40))]
+    filled = fill(SlateBuilder(request_for(10), small), *parts, order=[*[0, 1] * 5, 2])
+    counts = Counter(position for position, _ in filled)
+    assert 10 == len(filled)
     assert counts[0] <= 1
     assert counts[1] <= 3
     assert counts[2] >= 6

@@ -12,7 +12,7 @@ NOTHING = np.array([], dtype=np.int32)
 
 def request(limit: int, seed: int) -> SlateRequest:
     """Ask for a slate."""
-    return SlateRequest(limit, NOTHING, frozenset(), seed)
+    return SlateRequest(limit, NOTHING, (), seed)
 
 
 @pytest.mark.parametrize(("rated", "rate"), [(0, 0.2), (10, 0.2), (20, 0.1), (40, 0.05), (100, 0.03), (10_000, 0.03)])

@@ -20,14 +20,12 @@ class TestFallback(StrategySuite):
     """Fallback keeps the contract."""
 
     strategy = Fallback
-    artists_limit = 10
 
 
 class TestFallbackThatOnlyExplores(StrategySuite):
     """Fallback keeps the contract when every slot is explored."""
 
     strategy = Fallback
-    artists_limit = 10
     options: ClassVar = {"exploration": 1.0}
 
 

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,28 +20,10 @@ from palate_strategies.config import ModelStrategyConfig, RankingConfig
 from palate_strategies.model_scoring import accepted_models, scorers_by_models
 from palate_strategies.model_strategies import Gbdt, Logistic, ModelStrategy, Neural
 from palate_strategies.ranking import Ranking
+from support.linear import INTERCEPT, SLOPE, Linear
 
 GBDT = Gbdt(ModelStrategyConfig())
 CALM = Gbdt(ModelStrategyConfig(exploration=0))
-SLOPE, INTERCEPT = 1.5, -0.5
-
-
-@dataclass(eq=False)
-class Linear:
-    """A model that is a logistic regression in numpy."""
-
-    version: str
-    learner: str = "logistic"
-    weights: NDArray[np.float32] = field(default_factory=lambda: np.linspace(-1, 1, 9, dtype=np.float32))
-    ranking_slope: float = SLOPE
-    ranking_intercept: float = INTERCEPT
-    cluster_offsets: Mapping[str, float] = field(default_factory=dict)
-
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probabilities."""
-        assert features.shape[1:] == (len(FEATURES),)
-        answer: NDArray[np.float32] = 1 / (1 + np.exp(-features @ self.weights))
-        return answer.astype(np.float32)
 
 
 def towards(feature: int, version: str, learner: str = "logistic") -> Linear:
@@ -83,14 +65,12 @@ class TestLogistic(ModelStrategySuite):
     """Logistic keeps the contract where every taste has a model, and the listeners without tastes a common one."""
 
     strategy = Logistic
-    artists_limit = 10
 
 
 class TestNeural(ModelStrategySuite):
     """Neural keeps the contract where one taste has a model and the others are ranked."""
 
     strategy = Neural
-    artists_limit = 10
 
     def modelled(self, listener: Listener) -> Sequence[str]:
         """Return the first taste."""
@@ -101,7 +81,6 @@ class TestGbdt(ModelStrategySuite):
     """Gbdt keeps the contract where all tastes share the common model."""
 
     strategy = Gbdt
-    artists_limit = 10
 
     def modelled(self, listener: Listener) -> Sequence[str]:  # noqa: ARG002 - the same for all
         """Return the common model's key."""

@@ -24,7 +24,6 @@ class TestRanking(StrategySuite):
     """Ranking keeps the contract."""
 
     strategy = Ranking
-    artists_limit = 10
 
 
 @pytest.fixture(scope="module")
@@ -209,12 +208,12 @@ def test_small_pages_reach_every_taste(three: Listener) -> None:
     assert {"death-metal": 7, "j-pop": 4, "salsa": 1} == Counter(tastes)
 
 
-def test_an_operator_may_allow_more_tracks_of_an_artist(three: Listener, tiny: Catalog) -> None:
+def test_a_request_may_allow_more_tracks_of_an_artist(three: Listener, tiny: Catalog) -> None:
     """Ten slots have ten artists, or fewer where three tracks of one are allowed."""
     distinct = []
     for limit in (1, 3):
-        ranking = Ranking(RankingConfig(artists_limit=limit, artist_weight=50))
-        distinct.append(len({int(tiny.main_artist[choice.row]) for choice in slate(ranking, three, 10)}))
+        choices = slate(Ranking(RankingConfig(artist_weight=50)), three, 10, artists_limit=limit)
+        distinct.append(len({int(tiny.main_artist[choice.row]) for choice in choices}))
     assert 10 == distinct[0] > distinct[1]
 
 
@@ -233,9 +232,9 @@ def test_slots_that_active_tastes_cannot_fill_go_to_weak_ones(tiny: Catalog) -> 
 
 def test_a_listener_who_rated_the_nearest_tracks_gets_the_next_ones(tiny: Catalog) -> None:
     """When all first candidates are excluded, more are looked at."""
-    few = Ranking(RankingConfig(candidates=1, artists_limit=150))
+    few = Ranking(RankingConfig(candidates=1))
     listener = make_listener(tiny, {"salsa": (5, 0)})
-    assert 145 == len(slate(few, listener, 150))
+    assert 145 == len(slate(few, listener, 150, artists_limit=150))
 
 
 def test_looking_at_a_part_of_a_cluster_loses_little(tmp_path: Path) -> None:
@@ -282,7 +281,6 @@ def test_tracks_of_no_taste_are_scored_by_the_taste_that_likes_them_best(three: 
         ("feature_weights", (1.0,) * 8),
         ("feature_weights", (0.0,) * 9),
         ("feature_weights", (-1.0, *(1.0,) * 8)),
-        ("artists_limit", 0),
         ("candidates", 0),
     ],
 )
