@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import tracemalloc
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -20,7 +20,7 @@ from palate.plugins.strategy import Rows
 from palate.serving.feedback import Feedback, FeedbackService
 from palate.serving.profiles import ArrayCache, Listener, Profiles, load_profile
 from palate.store import open_store
-from palate.store.contract import Store
+from palate.store.contract import ServingVersion, Store
 from support.factories import walk
 from support.loops import Run
 from support.models import make_record, make_run
