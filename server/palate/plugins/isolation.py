@@ -30,8 +30,9 @@ class Isolation:
     """Runs the calls of one strategy in the threads of an executor, so that the event loop and others go on.
 
     A thread cannot be stopped from outside, so a call whose time is over, or whose caller has left, is abandoned: it
-    runs on, and what it returns is thrown away. No more than `limit` calls run at a time, abandoned ones included; the others wait
-    as long as their time allows. Once all that run are abandoned, further calls fail at once. Use it on one event loop.
+    runs on, and what it returns is thrown away. No more than `limit` calls run at a time, abandoned ones included; the
+    others wait as long as their time allows. Once all that run are abandoned, further calls fail at once. Use it on
+    one event loop.
 
     Args:
         strategy: Whose calls they are.
