@@ -8,7 +8,7 @@ import grpc
 import palate.errors
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
-from palate.errors import InvalidField, NotFound, PalateError, StrategyFailed
+from palate.errors import InvalidField, NotFound, PalateError, StrategyDeclined, StrategyFailed
 from palate.rpc.errors import TABLE, status_of
 from support.repository import DOCS
 
@@ -33,6 +33,7 @@ def test_every_error_that_a_call_can_raise_is_in_the_table() -> None:
         (InvalidField("requests[3].track_id", "is required"), BadRequest),
         (NotFound("track", "x"), ErrorInfo),
         (StrategyFailed("ranking", "1.0", "it broke"), ErrorInfo),
+        (StrategyDeclined("logistic", "1.0", "no model"), ErrorInfo),
         (palate.errors.Overloaded("busy"), RetryInfo),
         (palate.errors.StoreUnavailable("locked"), RetryInfo),
         (palate.errors.Unauthenticated("who?"), ErrorInfo),

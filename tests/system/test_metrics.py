@@ -17,9 +17,9 @@ from palate import __version__
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, NotFound, StrategyFailed
 from palate.metrics import Metrics
-from palate.plugins.loader import installed
 from palate.v1 import feedback_pb2, feedback_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
 from prometheus_client import CollectorRegistry
+from support.plugins import Install
 from support.repository import DOCS
 
 Scrape = Callable[..., dict[tuple[str, ...], float]]
@@ -34,7 +34,7 @@ from dataclasses import dataclass
 class Config:
     seconds: float = 1.0
 
-class Sleeper:
+class Plugin:
     config_type = Config
     stage = None
 
@@ -48,21 +48,6 @@ class Sleeper:
     def score(self, profile, rows, context):
         return None
 """
-
-
-@pytest.fixture
-def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Install a strategy that takes a second, and return its name."""
-    information = tmp_path / "plugin" / "metrics_sleeper-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: metrics-sleeper\nVersion: 1.0\n", "utf-8")
-    (information / "entry_points.txt").write_text("[palate.strategies]\ndozer = metrics_sleeper:Sleeper\n", "utf-8")
-    (information.parent / "metrics_sleeper.py").write_text(SLEEPER, "utf-8")
-    with monkeypatch.context() as patch:
-        patch.syspath_prepend(information.parent)
-        installed.cache_clear()
-        yield "dozer"
-    installed.cache_clear()
 
 
 def test_calls_slates_and_feedback_are_counted(
@@ -125,13 +110,14 @@ def test_latencies_fall_into_buckets_from_half_a_millisecond_to_a_second(
 
 
 def test_a_strategy_that_runs_out_of_time_is_counted(
-    serve: Callable[..., str], free_port: int, scrape: Scrape, sleeper: str
+    serve: Callable[..., str], free_port: int, scrape: Scrape, install: Install
 ) -> None:
     """By its name and the reason, beside the status of the call."""
+    install("dozer", SLEEPER)
     address = serve(server__metrics_port=free_port, strategies__timeout_seconds=0.2)
     with Client(address) as client, pytest.raises(StrategyFailed):
-        client.recommend("ana", strategy=sleeper)
-    assert {("palate_strategy_failures_total", "timeout", sleeper): 1} == scrape("palate_strategy_failures_total")
+        client.recommend("ana", strategy="dozer")
+    assert {("palate_strategy_failures_total", "timeout", "dozer"): 1} == scrape("palate_strategy_failures_total")
     assert {("palate_calls_total", "INTERNAL", "Recommend"): 1} == scrape("palate_calls_total")
 
 

@@ -10,12 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from click.testing import CliRunner
 from palate.catalog.snapshot import Catalog
-from palate.client import Client, StrategyFailed
-from palate.models.serving import ServedModels
-from palate.serving.listeners import Listeners
+from palate.client import Client, StrategyDeclined
 from palate.store import open_store
 from palate.store.contract import ModelState, Store
 from palate_tools.listening import recommend
@@ -24,7 +23,7 @@ from support.models import make_record, make_run
 from support.repository import DOCS
 
 GUIDE = DOCS / "metrics.md"
-MODEL_COUNTERS = ("palate_model_sessions_loaded_total", "palate_models_broken_total", "palate_model_swaps_total")
+MODEL_COUNTERS = ("palate_model_sessions_opened_total", "palate_models_broken_total", "palate_model_swaps_total")
 Make = Callable[..., bytes]
 Publish = Callable[..., None]
 
@@ -71,8 +70,8 @@ def publish(store: Store, catalog: Catalog, make_file: Make) -> Publish:
     """Return a function that publishes a version for a taste of ana's."""
 
     def published(version: str, taste_id: str, *, noise: bool = False, **arguments: Any) -> None:
-        feature_map = catalog.feature_map.fingerprint
-        file = make_file(version=version, taste_id=taste_id, feature_map=feature_map, **arguments)
+        known = {"version": version, "taste_id": taste_id, "feature_map": catalog.feature_map.fingerprint}
+        file = make_file(**(known | arguments))
         record = make_record(version, taste_id=taste_id, sha256=sha256(file).hexdigest(), size_bytes=len(file))
         run = make_run(store, record)
         assert "" == store.models.publish(record, b"noise" if noise else file, run)
@@ -86,7 +85,7 @@ def versions(client: Client, taste_id: str) -> set[str]:
     return {item.model_version for item in items if item.taste_id == taste_id and not item.exploration}
 
 
-def test_a_swap_reaches_the_next_slate_though_slates_are_kept(
+def test_a_swap_reaches_the_next_slate_though_slates_are_cached(
     client: Client, tastes: Sequence[str], publish: Publish, store: Store
 ) -> None:
     """Ranking, then the first model, then the second, then the first again; each slate is also asked for twice."""
@@ -216,11 +215,34 @@ def _cluster_of(catalog: Catalog, track_id: str) -> str:
 
 
 def test_a_listener_without_models_is_ranked_and_told_so_by_name(client: Client, tastes: Sequence[str]) -> None:
-    """On the stages nothing has failed; by name there is nothing to show."""
+    """By their stage nothing has failed; by name there is nothing to show."""
     assert len(tastes) == 2
     assert "ranking" == client.recommend("ana").strategy
-    with pytest.raises(StrategyFailed, match="no model of logistic serves 'ana'"):
+    with pytest.raises(StrategyDeclined, match="no model of logistic serves 'ana'") as caught:
         client.recommend("ana", strategy="logistic")
+    assert grpc.StatusCode.FAILED_PRECONDITION is caught.value.code
+    with pytest.raises(StrategyDeclined, match="no model of logistic serves 'ana'"):
+        client.rank("ana", [item.track_id for item in client.recommend("ana").items], strategy="logistic")
+
+
+def test_the_stage_of_a_profile_is_the_strategy_that_answers(
+    client: Client, tastes: Sequence[str], publish: Publish, store: Store
+) -> None:
+    """Without a model, with one, with one that cannot be used, and where the one before it cannot be used either."""
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("ranking", lambda: None),
+        ("neural", lambda: publish("v1", tastes[0])),
+        ("neural", lambda: publish("v2", tastes[0], noise=True)),
+        ("neural", lambda: store.models.rollback("ana", tastes[0], "v1")),
+        ("neural", lambda: publish("v3", tastes[0], feature_map="another")),
+        ("ranking", lambda: publish("v4", tastes[0], feature_map="another")),
+    ]
+    for expected, step in steps:
+        step()
+        slate = client.recommend("ana", page_size=20)
+        track_ids = [item.track_id for item in slate.items]
+        stages = [client.get_profile("ana").profile.stage, slate.strategy, client.rank("ana", track_ids).strategy]
+        assert [expected] * 3 == stages
 
 
 def test_swaps_under_load_fail_no_call_and_mix_no_versions(
@@ -239,52 +261,3 @@ def test_swaps_under_load_fail_no_call_and_mix_no_versions(
             assert {f"v{number}"} == versions(client, tastes[0])
         seen = [each for answer in answers for each in answer]
     assert {1} == {len(each) for each in seen}
-
-
-def test_what_is_kept_of_a_listener_holds_no_model(
-    store: Store, catalog: Catalog, tastes: Sequence[str], publish: Publish
-) -> None:
-    """Each answer looks its models up anew, so that unused ones can leave memory; one answer keeps what it found."""
-    publish("v1", tastes[0])
-    with closing(ServedModels(store.models, catalog.feature_map.fingerprint, max_bytes=0)) as models:
-        listeners = Listeners(store, catalog, 10_000, models)
-        one, other = listeners.get("ana"), listeners.get("ana")
-        assert one.profile is other.profile
-        assert one.context.models[tastes[0]] is one.context.models[tastes[0]]
-        assert one.context.models[tastes[0]] is not other.context.models[tastes[0]]
-
-
-def test_pointers_are_read_when_they_have_moved_and_only_then(
-    store: Store, client: Client, catalog: Catalog, tastes: Sequence[str], publish: Publish
-) -> None:
-    """A swap costs one read more, feedback none; whoever has no model pays nothing."""
-    with closing(ServedModels(store.models, catalog.feature_map.fingerprint, max_bytes=10**8)) as models:
-        counted = _Counted(models)
-        listeners = Listeners(store, catalog, 10_000, counted)  # type: ignore[arg-type]  # it counts and passes on
-        steps: list[tuple[int, Callable[[], object]]] = [
-            (0, lambda: None),
-            (1, lambda: publish("v1", tastes[0])),
-            (1, lambda: client.like("ana", catalog.track_id(5))),
-            (2, lambda: publish("v2", tastes[0])),
-            (2, lambda: None),
-        ]
-        for reads, step in steps:
-            step()
-            listener = listeners.get("ana")
-            assert reads == counted.reads
-            assert listener.header == store.header("ana")
-        assert "v2" == listener.context.models[tastes[0]].version
-
-
-class _Counted:
-    """Counts how often serving versions are read."""
-
-    def __init__(self, models: ServedModels) -> None:
-        self._models = models
-        self.reads = 0
-        self.of = models.of
-
-    def serving_versions(self, user_id: str) -> Any:
-        """Read serving versions."""
-        self.reads += 1
-        return self._models.serving_versions(user_id)
