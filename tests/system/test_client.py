@@ -4,7 +4,7 @@ import re
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,6 +46,7 @@ from palate.v1 import (
     strategy_pb2,
 )
 from support.repository import DOCS
+from support.waiting import eventually
 
 GUIDE = DOCS / "client.md"
 CONTRACTS = (catalog_pb2, feedback_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2)
@@ -77,7 +78,8 @@ class Failing(grpc.GenericRpcHandler):
 
     def __init__(self) -> None:
         self.outcomes: list[status_pb2.Status] = []
-        self.seconds = 0.0
+        self.answers = threading.Event()
+        self.answers.set()
         self.requests: list[bytes] = []
         self.peers: list[str] = []
 
@@ -88,7 +90,7 @@ class Failing(grpc.GenericRpcHandler):
     def _answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self.requests.append(request)
         self.peers.append(context.peer())
-        time.sleep(self.seconds)
+        self.answers.wait()
         if self.outcomes:
             context.abort_with_status(rpc_status.to_status(self.outcomes.pop(0)))
         return b""
@@ -369,9 +371,11 @@ def test_the_service_config_names_every_service() -> None:
 
 def test_a_call_that_takes_too_long_times_out(failing: Failing) -> None:
     """The timeout covers the whole call."""
-    failing.seconds = 0.3
-    with listening(failing) as address, Client(address, timeout=0.05) as client, pytest.raises(TimedOut):
-        client.get_track("x")
+    failing.answers.clear()
+    with listening(failing) as address, Client(address, timeout=0.05) as client:
+        with pytest.raises(TimedOut):
+            client.get_track("x")
+        failing.answers.set()
 
 
 def test_a_server_that_is_not_there_is_unreachable() -> None:
@@ -387,7 +391,7 @@ def test_a_client_can_wait_for_its_server(failing: Failing) -> None:
     port = free_port()
     with Client(f"localhost:{port}", wait_for_ready=True) as client, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(client.get_track, "x")
-        time.sleep(0.1)
+        eventually(answer.running)
         with listening(failing, port):
             assert catalog_pb2.GetTrackResponse() == answer.result()
 

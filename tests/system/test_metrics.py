@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from palate.v1 import feedback_pb2, feedback_pb2_grpc, recommendation_pb2, recom
 from prometheus_client import CollectorRegistry
 from support.plugins import Install
 from support.repository import DOCS
+from support.waiting import eventually
 
 Scrape = Callable[..., dict[tuple[str, ...], float]]
 GUIDE = DOCS / "metrics.md"
@@ -155,14 +155,6 @@ def locked(database: Path) -> Iterator[None]:
         holder.execute("BEGIN IMMEDIATE")
         yield
         holder.execute("ROLLBACK")
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert deadline > time.monotonic()
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from palate.v1 import (
     recommendation_pb2,
     recommendation_pb2_grpc,
 )
+from support.waiting import eventually
 
 PALATE = Path(sys.executable).with_name("palate")
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
@@ -142,10 +143,8 @@ class Storm:
 
     def wait_for(self, count: int, also: Callable[[], bool] = lambda: True) -> None:
         """Wait until so many more were acknowledged."""
-        wanted, deadline = len(self.acknowledged) + count, time.monotonic() + 60
-        while len(self.acknowledged) < wanted or not also():
-            assert deadline > time.monotonic()
-            time.sleep(0.02)
+        wanted = len(self.acknowledged) + count
+        eventually(lambda: len(self.acknowledged) >= wanted and also())
 
     def _blow(self, user_id: str) -> None:
         number = 0

@@ -1,5 +1,6 @@
 """The server as a process: killed, drained, in several workers, with plugins that misbehave."""
 
+import json
 import os
 import resource
 import signal
@@ -7,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,19 +27,20 @@ from palate.v1 import (
     strategy_pb2,
     strategy_pb2_grpc,
 )
+from support.waiting import eventually
 
 Start = Callable[..., "Process"]
 
 PLUGIN = """
-import time
+import pathlib, time
 from dataclasses import dataclass
 from palate.plugins import Choice, Reason, ReasonKind, Scores, Stage
 
 @dataclass(frozen=True)
 class Config:
-    seconds: float = 0.0
+    folder: str = ""
 
-class Sleeper:
+class Waiter:
     config_type = Config
     stage = None
 
@@ -47,22 +48,23 @@ class Sleeper:
         self._config = config
 
     def recommend(self, profile, request, context):
-        time.sleep(self._config.seconds)
+        (pathlib.Path(self._config.folder) / "begun").touch()
+        while not (pathlib.Path(self._config.folder) / "over").exists():
+            time.sleep(0.01)
         return [Choice(row=0, score=1.0, reason=Reason(ReasonKind.POPULAR))]
 
     def score(self, profile, rows, context):
         raise RuntimeError("this strategy cannot score")
 """
+"""A strategy that leaves the file ``begun`` in a folder, and waits there for the file ``over``."""
 
 
 SLOW_TO_IMPORT = """
 import os, pathlib, time
 arrived = pathlib.Path(os.environ["ARRIVED"])
 (arrived / str(os.getpid())).touch()
-deadline = time.monotonic() + 60
 while len(list(arrived.iterdir())) < int(os.environ["AWAITED"]):
-    assert time.monotonic() < deadline, "the others did not come"
-    time.sleep(0.05)
+    time.sleep(0.01)
 """
 """Begins a plugin that lets no worker serve before so many have come as far."""
 
@@ -101,11 +103,11 @@ class Process:
 def start(catalog_path: Path, tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts a server process, with keys of its configuration as environment variables."""
     plugin = tmp_path / "plugin"
-    information = plugin / "sleeper-1.2.dist-info"
+    information = plugin / "waiter-1.2.dist-info"
     information.mkdir(parents=True)
-    (plugin / "sleeper.py").write_text(PLUGIN, encoding="utf-8")
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: sleeper\nVersion: 1.2\n", encoding="utf-8")
-    (information / "entry_points.txt").write_text("[palate.strategies]\nsleeper = sleeper:Sleeper\n", encoding="utf-8")
+    (plugin / "waiter.py").write_text(PLUGIN, encoding="utf-8")
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: waiter\nVersion: 1.2\n", encoding="utf-8")
+    (information / "entry_points.txt").write_text("[palate.strategies]\nwaiter = waiter:Waiter\n", encoding="utf-8")
     with ExitStack() as stack:
 
         def begin(*, serves: bool = True, **variables: Any) -> Process:
@@ -153,8 +155,7 @@ def test_acknowledged_feedback_survives_sigkill_in_the_middle_of_a_storm(start: 
         ]
         for thread in threads:
             thread.start()
-        while len(acknowledged) < before + 150:
-            time.sleep(0.01)
+        eventually(lambda: len(acknowledged) >= before + 150)  # noqa: B023 - within this turn
         process.popen.kill()
         for thread in threads:
             thread.join()
@@ -184,15 +185,20 @@ def test_a_full_disk_refuses_feedback_and_loses_none_that_was_acknowledged(start
     assert len(acknowledged) == slate.profile_revision
 
 
-def test_sigterm_lets_calls_in_flight_finish_after_health_has_turned(start: Start) -> None:
-    """Draining turns health first, finishes what is in hand, refuses what is new, and exits with 0."""
-    process = start(strategies__options='{"sleeper": {"seconds": 1.5}}', strategies__timeout_seconds=5)
+def waiting_in(folder: Path) -> str:
+    """Return the options that let the strategy wait for a file in a folder."""
+    return json.dumps({"waiter": {"folder": str(folder)}})
+
+
+def test_sigterm_lets_calls_in_flight_finish_after_health_has_turned(start: Start, tmp_path: Path) -> None:
+    """Draining turns health first, finishes the calls in flight, refuses new ones, and exits with 0."""
+    process = start(strategies__options=waiting_in(tmp_path), strategies__timeout_seconds=60)
     answers: list[Any] = []
 
     def recommend() -> None:
         with recommendations(process.address) as stub:
             answers.append(
-                stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="sleeper"), timeout=20)
+                stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="waiter"), timeout=60)
             )
 
     with grpc.insecure_channel(process.address) as channel:
@@ -201,13 +207,14 @@ def test_sigterm_lets_calls_in_flight_finish_after_health_has_turned(start: Star
         assert health_pb2.HealthCheckResponse.SERVING == next(watch).status
         caller = threading.Thread(target=recommend)
         caller.start()
-        time.sleep(0.5)
+        eventually((tmp_path / "begun").exists)
         process.popen.send_signal(signal.SIGTERM)
         assert health_pb2.HealthCheckResponse.NOT_SERVING == next(watch).status
         assert [] == answers, "health turned before the call in flight was over"
-        caller.join(timeout=20)
+        (tmp_path / "over").touch()
+        caller.join()
         watch.cancel()
-    assert ["sleeper"] == [answer.strategy for answer in answers]
+    assert ["waiter"] == [answer.strategy for answer in answers]
     assert 0 == process.popen.wait(timeout=20)
 
 
@@ -305,24 +312,13 @@ def test_a_worker_that_dies_is_replaced(start: Start) -> None:
     first = children(process)
     assert 2 == len(first)
     os.kill(first[0], signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while first[0] in children(process) or len(children(process)) < 2:
-        assert deadline > time.monotonic()
-        time.sleep(0.1)
+    eventually(lambda: first[0] not in children(process) and len(children(process)) == 2)
     with recommendations(process.address) as stub:
         assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"), wait_for_ready=True, timeout=20).items
     workers = children(process)
     process.popen.terminate()
     assert 0 == process.popen.wait(timeout=30)
     assert [] == [pid for pid in workers if Path(f"/proc/{pid}").exists()]
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert deadline > time.monotonic()
-        time.sleep(0.1)
 
 
 def alive(pid: int) -> bool:
@@ -363,7 +359,7 @@ def arrived(
     """Return a folder in which every worker leaves a file when it loads the plugin, where it waits for others."""
     folder = tmp_path / "arrived"
     folder.mkdir()
-    (tmp_path / "plugin" / "sleeper.py").write_text(SLOW_TO_IMPORT + PLUGIN, encoding="utf-8")
+    (tmp_path / "plugin" / "waiter.py").write_text(SLOW_TO_IMPORT + PLUGIN, encoding="utf-8")
     monkeypatch.setenv("ARRIVED", str(folder))
     return folder
 
@@ -384,10 +380,8 @@ def test_a_stop_while_workers_start_ends_all_at_once(
     process = start(serves=False, server__workers=2)
     eventually(lambda: len(list(arrived.iterdir())) == 2)
     workers = children(process)
-    begun = time.monotonic()
     process.popen.send_signal(number)
-    assert 0 == process.popen.wait(timeout=30)
-    assert 5 > time.monotonic() - begun
+    assert 0 == process.popen.wait(timeout=60)
     assert process.popen.stdout is not None
     assert "" == process.popen.stdout.read()
     assert [] == [pid for pid in workers if alive(pid)]
@@ -416,38 +410,36 @@ def test_workers_end_with_the_process_that_looks_after_them(start: Start) -> Non
     eventually(lambda: not any(alive(pid) for pid in workers))
 
 
-def test_a_strategy_that_runs_out_of_time_gives_way_to_the_next_one_down(start: Start) -> None:
-    """On the stages a slow strategy costs its time and no more; by name it fails with its name and version."""
+def test_a_strategy_that_runs_out_of_time_gives_way_to_the_stage_below(start: Start, tmp_path: Path) -> None:
+    """A strategy that hangs costs its time and no more; by name it fails with its name and version."""
     process = start(
-        strategies__options='{"sleeper": {"seconds": 3}}',
+        strategies__options=waiting_in(tmp_path),
         strategies__timeout_seconds=0.3,
-        stages='{"sleeper": {"min_confidence": 0, "min_interactions": 1}}',
+        stages='{"waiter": {"min_confidence": 0, "min_interactions": 1}}',
     )
     with grpc.insecure_channel(process.address) as channel:
         listed = strategy_pb2_grpc.StrategyServiceStub(channel).ListStrategies(strategy_pb2.ListStrategiesRequest())
-        [sleeper] = [strategy for strategy in listed.strategies if strategy.name == "sleeper"]
-        assert ("sleeper", "1.2") == (sleeper.distribution, sleeper.version)
+        [waiter] = [strategy for strategy in listed.strategies if strategy.name == "waiter"]
+        assert ("waiter", "1.2") == (waiter.distribution, waiter.version)
         stub = recommendation_pb2_grpc.RecommendationServiceStub(channel)
         cold = stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"))
         request = feedback_pb2.RecordFeedbackRequest(
             user_id="ana", track_id=cold.items[0].track_id, verdict=feedback_pb2.VERDICT_DISLIKE
         )
         feedback_pb2_grpc.FeedbackServiceStub(channel).RecordFeedback(request)
-        begun = time.monotonic()
         slate = stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"))
-        assert 2.5 > time.monotonic() - begun
         assert "cold_start" == slate.strategy
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="sleeper"))
+            stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="waiter"))
         assert grpc.StatusCode.INTERNAL == caught.value.code()
-        assert "'sleeper' (1.2)" in str(caught.value.details())
+        assert "'waiter' (1.2)" in str(caught.value.details())
 
 
 def test_a_strategy_that_breaks_fails_by_name_and_the_server_stays_up(start: Start, catalog: Catalog) -> None:
     """The caller who named it is told; the log has the traceback."""
     process = start()
     with recommendations(process.address) as stub:
-        request = recommendation_pb2.RankRequest(user_id="ana", track_ids=[catalog.track_id(0)], strategy="sleeper")
+        request = recommendation_pb2.RankRequest(user_id="ana", track_ids=[catalog.track_id(0)], strategy="waiter")
         with pytest.raises(grpc.RpcError) as caught:
             stub.Rank(request)
         assert grpc.StatusCode.INTERNAL == caught.value.code()
@@ -456,15 +448,15 @@ def test_a_strategy_that_breaks_fails_by_name_and_the_server_stays_up(start: Sta
     assert "this strategy cannot score" in (process.data_dir / "log").read_text(encoding="utf-8")
 
 
-def test_the_callers_deadline_is_kept_and_a_strategy_that_hangs_does_not_hold_up_the_end(start: Start) -> None:
-    """A caller who waits half a second is not kept for a minute, nor is the operator who stops the server."""
-    process = start(strategies__options='{"sleeper": {"seconds": 60}}', strategies__timeout_seconds=90)
+def test_the_callers_deadline_is_kept_and_a_strategy_that_hangs_does_not_hold_up_the_end(
+    start: Start, tmp_path: Path
+) -> None:
+    """Neither a caller who waits half a second nor the operator who stops the server waits for it."""
+    process = start(strategies__options=waiting_in(tmp_path), strategies__timeout_seconds=600)
     with recommendations(process.address) as stub:
-        begun = time.monotonic()
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="sleeper"), timeout=0.5)
-        assert 2 > time.monotonic() - begun
+            stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana", strategy="waiter"), timeout=0.5)
         assert caught.value.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
-        assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"), timeout=5).items
+        assert stub.Recommend(recommendation_pb2.RecommendRequest(user_id="ana"), timeout=60).items
     process.popen.terminate()
-    assert 0 == process.popen.wait(timeout=10)
+    assert 0 == process.popen.wait(timeout=60)

@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,6 +20,7 @@ from palate_tools.listening import recommend
 from palate_tools.models import models
 from support.models import make_record, make_run
 from support.repository import DOCS
+from support.waiting import eventually
 
 GUIDE = DOCS / "metrics.md"
 MODEL_COUNTERS = ("palate_model_sessions_opened_total", "palate_models_broken_total", "palate_model_swaps_total")
@@ -187,13 +187,15 @@ def _count_broken(folder: Path) -> int:
 
 def _reason_once_broken(store: Store, version: str) -> str:
     """Wait until a model is marked, which happens beside the answer, and return the reason."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+
+    def broken() -> bool:
         record = store.models.record(version)
-        if record is not None and record.state is ModelState.BROKEN:
-            return record.reason
-        time.sleep(0.01)
-    pytest.fail(f"{version} was not marked as broken within 10 seconds")
+        return record is not None and record.state is ModelState.BROKEN
+
+    eventually(broken)
+    record = store.models.record(version)
+    assert record is not None
+    return record.reason
 
 
 def test_rank_names_the_model_of_every_track(

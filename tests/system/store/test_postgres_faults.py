@@ -1,7 +1,6 @@
 """What the store says and does when PostgreSQL cannot go on. All faults are caused for real."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -83,10 +82,8 @@ def test_a_locked_table_is_unavailable_and_says_what_to_do(store: Store, postgre
     schema = re.findall(r"test_\d+", url)[0]
     with psycopg.connect(postgres.server.get_uri()) as other:
         other.execute(f"LOCK TABLE {schema}.profiles IN ACCESS EXCLUSIVE MODE")
-        begun = time.monotonic()
         with pytest.raises(StoreUnavailable, match="another program holds it"):
             store.header("ana")
-        assert 5 > time.monotonic() - begun
         other.rollback()
     assert None is not store.header("ana")
 

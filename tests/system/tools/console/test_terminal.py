@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +14,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from palate_tools.cli import main
+from support.waiting import eventually
 
 PALATE = Path(sys.executable).with_name("palate")
-PATIENCE = 90.0
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux, which is a terminal to test in, is missing")
 Tmux = Callable[..., str]
@@ -48,10 +47,12 @@ def begin(tmux: Tmux, server: str, user_id: str, columns: int, **environment: st
 
 def see(tmux: Tmux, *texts: str) -> str:
     """Wait until some texts stand in the terminal, and return all of it, colours included."""
-    deadline = time.monotonic() + PATIENCE
-    while not all(text in (shown := tmux("capture-pane", "-p")) for text in texts):
-        assert time.monotonic() < deadline, f"{texts} was waited for in vain\n{shown}"
-        time.sleep(0.05)
+
+    def seen() -> bool:
+        shown = tmux("capture-pane", "-p")
+        return all(text in shown for text in texts)
+
+    eventually(seen, lambda: f"{texts} was waited for in vain\n{tmux('capture-pane', '-p')}")
     return tmux("capture-pane", "-p", "-e")
 
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
@@ -25,6 +24,7 @@ from palate.models.session import ServedModel
 from palate.serving.feedback import Feedback, FeedbackService
 from palate.store import open_store
 from palate_tools.training.executors import EXECUTORS
+from support.waiting import eventually
 
 BIN = Path(sys.executable).parent
 ROWS = np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32)
@@ -180,15 +180,16 @@ def running(words: list[str], log: Path, environment: Mapping[str, str]) -> Iter
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def said(log: Path, pattern: str, seconds: float = 180) -> str:
+def said(log: Path, pattern: str) -> str:
     """Wait until a program has said something, and return the first group of it."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = re.search(pattern, log.read_text(encoding="utf-8"), flags=re.DOTALL)
-        if found:
-            return found[1]
-        time.sleep(0.1)
-    raise AssertionError(log.read_text(encoding="utf-8"))
+    found: list[str] = []
+
+    def told() -> bool:
+        found[:] = re.findall(pattern, log.read_text(encoding="utf-8"), flags=re.DOTALL)
+        return bool(found)
+
+    eventually(told, lambda: log.read_text(encoding="utf-8"))
+    return found[0]
 
 
 @contextmanager
@@ -285,14 +286,6 @@ def test_a_command_that_is_killed_takes_its_processes_along_and_the_next_run_rec
     assert ("ben", "") not in published(folder)
     assert 0 == train(folder, "--jobs", "1").returncode
     assert expected == published(folder)
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 180) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert end > time.monotonic()
-        time.sleep(0.05)
 
 
 def group(leader: int) -> list[int]:

@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from palate.errors import ConfigError
 from palate.store.contract import Store
 from palate_tools.cli import main
 from palate_tools.operating import train
+from support.waiting import eventually
 
 Run = Callable[..., Result]
 
@@ -166,9 +166,7 @@ def test_a_trainer_that_watches_stops_as_services_are_stopped(
     with subprocess.Popen(
         [*command, "--watch", "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as watch:
-        deadline = time.monotonic() + 60
-        while not store.models.runs() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda: bool(store.models.runs()))
         watch.terminate()
         out, err = watch.communicate(timeout=60)
     assert (0, "stopped", "") == (watch.returncode, out.splitlines()[-1], err)
