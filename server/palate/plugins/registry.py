@@ -6,16 +6,15 @@ requires it.
 """
 
 import enum
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from itertools import pairwise
 from typing import Final, Self
 
-from palate.domain.profile import Profile
 from palate.errors import ConfigError, NotFound
 from palate.plugins.loader import STRATEGY, Plugin, load_plugins, refuse_unknown
-from palate.plugins.strategy import Context, Stage, Strategy
+from palate.plugins.strategy import Stage, Strategy
 
 __all__ = ["Registered", "Registry", "StrategyState"]
 
@@ -124,13 +123,6 @@ class Registry:
             if each.name in required and each.strategy is None:
                 raise ConfigError(f"{each} is required and is not loaded: {each.reason}")
         return cls(strategies)
-
-    def stages_for(self, profile: Profile, context: Context) -> Iterator[Registered]:
-        """Iterate over the stages that apply to a profile with its models, the highest first; there is always one."""
-        learners = [model.learner for model in context.models.values()]
-        for staged in reversed(self.stages):
-            if staged.stage is not None and staged.stage.admits(profile) and staged.stage.has_model(learners):
-                yield staged
 
     def listing(self) -> tuple[Registered, ...]:
         """Return all that is installed: the stages from the bottom up, then the others by name."""

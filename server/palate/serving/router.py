@@ -21,7 +21,7 @@ from palate.plugins.registry import Registered, Registry
 from palate.plugins.strategy import CatalogIndex, Choice, Context, Declined, Rows, Scores, SlateRequest, Strategy
 from palate.serving.guard import UnusableAnswer, guarded_choices, guarded_scores
 
-__all__ = ["Placed", "Router", "Slate"]
+__all__ = ["Placed", "Router", "Slate", "stages_for"]
 
 T = TypeVar("T")
 _Failure: TypeAlias = StrategyFailed | StrategyDeclined | Overloaded
@@ -69,8 +69,8 @@ class Router:
     """Asks the strategy of the listener's stage, and those below it where it fails or falls short.
 
     Strategies of the distribution ``palate`` are called directly, on the event loop, or in one compute thread where
-    many tastes and items take long. All others are isolated; see `palate.plugins.isolation`. Every answer passes
-    `palate.serving.guard`, so that its promises hold for any plugin. Use it on one event loop.
+    many tastes and items take long; their tests hold them to the contract. All others are isolated (see
+    `palate.plugins.isolation`), and their answers pass `palate.serving.guard`. Use it on one event loop.
 
     Args:
         registry: The strategies.
@@ -179,7 +179,7 @@ class Router:
         """
         failure: _Failure
         for asked in self._stages(profile, context, name):
-            work = partial(_score, profile, rows, context)
+            work = partial(_score, asked, profile, rows, context)
             seconds = self._seconds(asked, name, deadline)
             try:
                 scores = await self._ask(asked, work, seconds, _scoring_cost(profile, rows))
@@ -198,7 +198,7 @@ class Router:
 
     def _stages(self, profile: Profile, context: Context, name: str) -> Iterator[Registered]:
         """Iterate over the strategies to ask, first one first; there is always one."""
-        return iter([self._registry.get(name)]) if name else self._registry.stages_for(profile, context)
+        return iter([self._registry.get(name)]) if name else stages_for(self._registry, profile, context)
 
     def _seconds(self, asked: Registered, name: str, deadline: float | None, *, spare: bool = False) -> float:
         """Return how long to wait for a strategy.
@@ -250,6 +250,14 @@ class Router:
         return StrategyFailed(asked.name, asked.version, why)
 
 
+def stages_for(registry: Registry, profile: Profile, context: Context) -> Iterator[Registered]:
+    """Iterate over the stages that apply to a profile with its models, the highest first; there is always one."""
+    learners = [model.learner for model in context.models.values()]
+    for staged in reversed(registry.stages):
+        if staged.stage is not None and staged.stage.admits(profile) and staged.stage.has_model(learners):
+            yield staged
+
+
 def _attempt(work: Callable[[Strategy], T], strategy: Strategy) -> tuple[T | None, BaseException | None]:
     """Return what came of some work: third-party code may raise anything, and may try to exit."""
     try:
@@ -262,14 +270,17 @@ def _choose(
     asked: Registered, profile: Profile, request: SlateRequest, context: Context, strategy: Strategy
 ) -> tuple[Choice, ...]:
     answer = strategy.recommend(profile, request, context)
+    if asked.builtin:
+        return tuple(answer)
     choices, dropped = guarded_choices(answer, request, context.catalog)
     if dropped:
         _log.warning("choices dropped", **asked.identity, dropped=dict(dropped))
     return choices
 
 
-def _score(profile: Profile, rows: Rows, context: Context, strategy: Strategy) -> Scores:
-    return guarded_scores(strategy.score(profile, rows, context), rows)
+def _score(asked: Registered, profile: Profile, rows: Rows, context: Context, strategy: Strategy) -> Scores:
+    scores = strategy.score(profile, rows, context)
+    return scores if asked.builtin else guarded_scores(scores, rows)
 
 
 def _scoring_cost(profile: Profile, rows: Rows) -> int:

@@ -1,4 +1,4 @@
-"""Requests go down the stages, and every answer is guarded."""
+"""Requests go down the stages, and the answers of third-party strategies are guarded."""
 
 import asyncio
 import threading

@@ -16,6 +16,7 @@ from palate.plugins.learner import Learner
 from palate.plugins.loader import LEARNER, load_plugins
 from palate.plugins.registry import Registry
 from palate.plugins.strategy import Context, Declined, Rows, Stage, Strategy
+from palate.serving.router import stages_for
 from palate.store import open_store
 from palate.store.contract import Store
 
@@ -82,7 +83,7 @@ class Resources:
         Raises:
             ConfigError: When no strategy serves such a listener.
         """
-        for staged in self.registry.stages_for(profile, context):
+        for staged in stages_for(self.registry, profile, context):
             if staged.strategy is not None:
                 with suppress(Declined):
                     staged.strategy.score(profile, rows, context)
