@@ -15,12 +15,12 @@ class ColdStartConfig:
     Attributes:
         pool: From how many of a cluster's most popular tracks it draws, at least 1; less popular ones follow
             only when these are used up.
-        sharpness: How steeply the chance of a track rises with its popularity, at least 0: the chance is
-            proportional to ``(popularity + 1) ** sharpness``.
+        sharpness: How steeply the chance of a track, and of a cluster to come early, rises with its popularity, at
+            least 0: the chance is proportional to ``(popularity + 1) ** sharpness``.
     """
 
     pool: int = 100
-    sharpness: float = 2.0
+    sharpness: float = 4.0
 
     def __post_init__(self) -> None:
         """Raise ValueError when a field holds what it must not."""

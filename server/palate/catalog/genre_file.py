@@ -18,7 +18,8 @@ __all__ = ["ClusterFile", "read_cluster_file"]
 _MAX_CLUSTERS: Final = 255
 _CLUSTER_ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NAME_LISTS: Final = ("seeds", "names")
-_KEYS: Final = ("display_name", "excluded", *_NAME_LISTS, *reversed(STRENGTHS))
+_FLAGS: Final = ("excluded", "occasional")
+_KEYS: Final = ("display_name", *_FLAGS, *_NAME_LISTS, *reversed(STRENGTHS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,13 @@ def _cluster(cluster_id: str, table: object) -> GenreCluster:
     if not isinstance(table, dict):
         raise _Flaw(key, f"must be a table that starts with [{key}]")
     _check_keys(f"{key}.", table, _KEYS)
-    display_name, excluded = table.get("display_name"), table.get("excluded", False)
+    display_name, flags = table.get("display_name"), [table.get(flag, False) for flag in _FLAGS]
     if not isinstance(display_name, str) or not display_name.strip():
         raise _Flaw(f"{key}.display_name", "is missing; write the name to show to people")
-    if not isinstance(excluded, bool):
-        raise _Flaw(f"{key}.excluded", "must be true or false")
-    return GenreCluster(cluster_id, display_name, excluded)
+    for flag, value in zip(_FLAGS, flags, strict=True):
+        if not isinstance(value, bool):
+            raise _Flaw(f"{key}.{flag}", "must be true or false")
+    return GenreCluster(cluster_id, display_name, *flags)
 
 
 def _check_keys(prefix: str, table: Mapping[str, Any], known: Iterable[str]) -> None:

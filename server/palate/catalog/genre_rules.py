@@ -5,10 +5,41 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-__all__ = ["STRENGTHS", "WordRules", "fold_genre", "fold_pattern"]
+__all__ = ["STRENGTHS", "WordRules", "fold_genre", "fold_pattern", "is_occasional"]
 
 STRENGTHS: Final = ("broad", "places", "forms", "styles")
 """Kinds of words, weakest first; a stronger one decides before all weaker ones."""
+
+_OCCASIONAL: Final = frozenset(
+    (
+        "advent",
+        "carols",
+        "children",
+        "childrens",
+        "christmas",
+        "disney",
+        "enfants",
+        "halloween",
+        "hanukkah",
+        "holiday",
+        "holidays",
+        "infantil",
+        "kid",
+        "kids",
+        "kinder",
+        "lullabies",
+        "lullaby",
+        "navidad",
+        "noel",
+        "nursery",
+        "preschool",
+        "toddler",
+        "villancicos",
+        "weihnachten",
+        "xmas",
+    )
+)
+"""Words in the names of genres that are for some listeners or times of the year."""
 
 _AND: Final = re.compile(r"['\u2019`]n['\u2019`]?(?![a-z])|[&+]|\bn\b")
 _APOSTROPHE: Final = re.compile(r"['\u2019`]")
@@ -24,6 +55,11 @@ def fold_genre(name: str) -> str:
     decomposed = unicodedata.normalize("NFKD", name.casefold())
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return " ".join(_WORD.findall(_APOSTROPHE.sub("", _AND.sub(" and ", plain))))
+
+
+def is_occasional(name: str) -> bool:
+    """Return whether a genre is for some listeners or times of the year, such as ``"kids"`` or ``"christmas"``."""
+    return not _OCCASIONAL.isdisjoint(fold_genre(name).split())
 
 
 def fold_pattern(pattern: str) -> str:

@@ -160,6 +160,18 @@ class GenreLists:
         self.offsets = offsets
         self.numbers = numbers
 
+    def having(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which tracks have at least one of the wanted genres, bool ``(tracks,)``.
+
+        Args:
+            wanted: bool ``(genres,)``.
+        """
+        found = np.zeros(len(self.offsets) - 1, dtype=np.bool_)
+        if wanted.any():
+            places = np.flatnonzero(wanted[self.numbers]) + self.offsets[0]
+            found[np.searchsorted(self.offsets, places, side="right") - 1] = True
+        return found
+
     def weights(self, distribution: Mapping[str, float]) -> NDArray[np.float32]:
         """Return a distribution over genres as float32 ``(genres,)``, without unknown genres."""
         weights = np.zeros(len(self.names), dtype=np.float32)

@@ -14,7 +14,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
 
@@ -51,6 +51,10 @@ SCHEMA: Final = pa.schema(
     }
 )
 """The columns. ``id_hash`` is ascending and ``id_row`` is the track that each hash belongs to; so with titles."""
+
+
+_OCCASIONAL: Final = frozenset({"children"})
+"""Occasional clusters in files whose clusters do not say whether they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +115,15 @@ class SnapshotHeader:
             version=document["version"],
             palate=document["palate"],
             source=document["source"],
-            clusters=tuple(GenreCluster(**cluster) for cluster in document["clusters"]),
+            clusters=tuple(_cluster(cluster) for cluster in document["clusters"]),
             feature_map=FeatureMap.from_bytes(base64.b64decode(document["feature_map"])),
             arrays={
                 name: ArrayPlace(place["offset"], place["dtype"], tuple(place["shape"]))
                 for name, place in document["arrays"].items()
             },
         )
+
+
+def _cluster(fields: Mapping[str, Any]) -> GenreCluster:
+    """Read a cluster; of one that was written without saying so, its id tells whether it is occasional."""
+    return GenreCluster(**{"occasional": fields["cluster_id"] in _OCCASIONAL, **fields})

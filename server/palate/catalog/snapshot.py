@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from palate.catalog.exact import ExactIndex
+from palate.catalog.genre_rules import is_occasional
 from palate.catalog.index import ArtistIndex, CandidateIndex, GenreLists
 from palate.catalog.layout import HEADER_KEY, SCHEMA, SnapshotHeader
 from palate.catalog.search import SearchIndex
@@ -48,6 +49,8 @@ class Catalog:
         popularity: uint8 ``(tracks,)`` from 0 to 100.
         cluster: uint8 ``(tracks,)``, positions in `clusters`.
         main_artist: int32 ``(tracks,)``, equal for tracks of the same main artist.
+        occasional: bool ``(tracks,)``, whether the cluster or a genre of each is music for some listeners or times of
+            the year, such as music for children.
         cluster_mean: float32 ``(clusters, 9)``, mean normal scores of each cluster's tracks.
         cluster_variance: float32 ``(clusters, 9)``, their variance, a little above 0 where all are equal; 1 for
             clusters without tracks.
@@ -77,6 +80,9 @@ class Catalog:
         lists = tracks.column("genres")
         self.genres: Sequence[str] = lists.values.dictionary.to_pylist()
         self._genres = GenreLists(self.genres, lists.offsets.to_numpy(), lists.values.indices.to_numpy())
+        self.occasional = self._genres.having(np.array([is_occasional(name) for name in self.genres], dtype=np.bool_))
+        self.occasional |= np.array([cluster.occasional for cluster in self.clusters])[self.cluster]
+        self.occasional.flags.writeable = False
         arrays = _arrays(header, tracks.column("index"))
         self.track_counts: Sequence[int] = np.diff(arrays["cluster_start"]).tolist()
         self._candidates = CandidateIndex(arrays)

@@ -60,8 +60,11 @@ class GenreCluster:
         cluster_id: Slug such as ``"extreme-metal"``.
         display_name: Name to show to people.
         excluded: Whether the cluster is never recommended nor learned.
+        occasional: Whether its music is for some listeners or times of the year, such as music for children: those of
+            whom nothing is known get it last.
     """
 
     cluster_id: str
     display_name: str
     excluded: bool
+    occasional: bool = False

@@ -137,6 +137,8 @@ class CatalogIndex(Protocol):
         popularity: uint8 ``(tracks,)`` from 0 to 100.
         cluster: uint8 ``(tracks,)``, positions in `clusters`.
         main_artist: int32 ``(tracks,)``, equal for tracks of the same main artist.
+        occasional: bool ``(tracks,)``, whether a track is music for some listeners or times of the year, such as music
+            for children or for Christmas.
         cluster_mean: float32 ``(clusters, 9)``, mean normal scores of each cluster's tracks.
         cluster_variance: float32 ``(clusters, 9)``, their variance, a little above 0 where all are equal; 1 for
             clusters without tracks.
@@ -149,6 +151,7 @@ class CatalogIndex(Protocol):
     popularity: NDArray[np.uint8]
     cluster: NDArray[np.uint8]
     main_artist: NDArray[np.int32]
+    occasional: NDArray[np.bool_]
     cluster_mean: NDArray[np.float32]
     cluster_variance: NDArray[np.float32]
 

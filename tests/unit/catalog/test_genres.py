@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from palate.catalog.genre_rules import is_occasional
 from palate.catalog.genres import GenreClusters
 from palate.errors import CatalogError
 from support.repository import DOCS
@@ -182,6 +183,20 @@ def test_a_track_is_excluded_only_by_the_majority_of_its_genres(
     assert expected == clusters.place(genres)
 
 
+def test_music_for_children_is_occasional(clusters: GenreClusters) -> None:
+    """Nobody of whom nothing is known gets it first."""
+    assert ["children"] == [cluster.cluster_id for cluster in clusters.clusters if cluster.occasional]
+
+
+@pytest.mark.parametrize(
+    ("genre", "occasional"),
+    [("kids", True), ("Children's music", True), ("vintage Christmas", True), ("disney", True), ("kidcore", False)],
+)
+def test_the_words_of_a_genre_tell_whether_it_is_occasional(genre: str, occasional: bool) -> None:
+    """Whole words count."""
+    assert occasional == is_occasional(genre)
+
+
 @pytest.mark.parametrize("genres", [[], ["zzyzx"]])
 def test_a_track_without_known_genres_has_no_cluster(clusters: GenreClusters, genres: list[str]) -> None:
     """Such tracks are left to their features."""
@@ -196,6 +211,7 @@ def test_a_track_without_known_genres_has_no_cluster(clusters: GenreClusters, ge
         ('display_name = "Loud"', "", "clusters.loud.display_name: is missing"),
         ('"Loud"', '" "', "clusters.loud.display_name: is missing"),
         ("excluded = true", 'excluded = "yes"', "clusters.quiet.excluded: must be true or false"),
+        ("excluded = true", "occasional = 1", "clusters.quiet.occasional: must be true or false"),
         ("[clusters.loud]", "[clusters.Very_Loud]", "clusters.Very_Loud: must be lower-case letters"),
         (
             '["metal"]',

@@ -1,5 +1,6 @@
 """The snapshot file: what is written is what is served, and a bad file is refused with advice."""
 
+import json
 import resource
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from palate.catalog.layout import HEADER_KEY
+from palate.catalog.layout import HEADER_KEY, SnapshotHeader
 from palate.catalog.snapshot import Catalog
 from palate.catalog.writer import SnapshotWriter, write_catalog
 from palate.domain.features import FeatureMap
-from palate.domain.track import GenreCluster
+from palate.domain.track import FEATURES, GenreCluster
 from palate.errors import CatalogError
 from palate.plugins.strategy import CatalogIndex
 
@@ -50,6 +51,29 @@ def test_a_catalog_is_what_strategies_ask(snapshot: Catalog) -> None:
     assert (3_000, 9) == index.features.shape
     np.testing.assert_array_equal(snapshot.feature_map.normalize(index.features), index.normalized)
     assert not any(values.flags.writeable for values in (index.features, index.normalized, index.main_artist))
+
+
+def test_clusters_that_do_not_say_whether_they_are_occasional_are_known_by_id() -> None:
+    """Files from before clusters said so hold an id, a name and whether it is excluded."""
+    clusters = GenreCluster("children", "Children", excluded=False), GenreCluster("rock", "Rock", excluded=False)
+    feature_map = FeatureMap.fit(np.zeros((1, len(FEATURES)), dtype=np.float32))
+    document = json.loads(SnapshotHeader("1", "0.1.0", "", clusters, feature_map, {}).to_json())
+    for cluster in document["clusters"]:
+        del cluster["occasional"]
+    read = SnapshotHeader.from_json(json.dumps(document).encode())
+    assert [True, False] == [cluster.occasional for cluster in read.clusters]
+
+
+def test_a_track_is_occasional_by_its_cluster_or_by_a_genre(tmp_path: Path, make_tracks: MakeTracks) -> None:
+    """Of three tracks without a word for it, only those of an occasional cluster count."""
+    clusters = [GenreCluster(name, name, excluded=False, occasional=name == "kids") for name in ("jazz", "kids")]
+    genres = [["bebop"], ["bebop", "christmas"], [], ["swing"]]
+    tracks = make_tracks(4, cluster=["jazz", "jazz", "jazz", "kids"], genres=genres)
+    write_catalog(tmp_path / "catalog.arrow", tracks, clusters, source="")
+    with Catalog.open(tmp_path / "catalog.arrow") as opened:
+        occasional = {opened.genre_names(row) for row in np.flatnonzero(opened.occasional).tolist()}
+        assert {("bebop", "christmas"), ("swing",)} == occasional
+        assert not opened.occasional.flags.writeable
 
 
 def test_tracks_share_a_main_artist_number_exactly_when_they_share_its_name(snapshot: Catalog) -> None:

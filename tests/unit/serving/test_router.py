@@ -53,6 +53,7 @@ class SmallCatalog:
     popularity = np.zeros(TRACKS, dtype=np.uint8)
     cluster = np.repeat(np.arange(3, dtype=np.uint8), TRACKS // 3)
     main_artist = np.arange(TRACKS, dtype=np.int32) % (TRACKS // 2)
+    occasional = np.zeros(TRACKS, dtype=np.bool_)
     cluster_mean = np.zeros((3, 9), dtype=np.float32)
     cluster_variance = np.ones((3, 9), dtype=np.float32)
 
