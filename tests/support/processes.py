@@ -34,14 +34,13 @@ Result = TypeVar("Result")
 
 Forever = Callable[[str, str, Connection], None]
 
-_spawned = multiprocessing.get_context("spawn")
-_forked = multiprocessing.get_context("forkserver")
-_forked.set_forkserver_preload([__name__])
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([__name__, "palate.domain.apply", "palate.store.postgres", "palate.store.sqlite"])
 
 
 def in_processes(work: Callable[[str, str], Result], url: str, *names: str) -> list[Result]:
     """Let a process for each name do some work on a store at the same time, and return what it returned."""
-    with _spawned.Pool(len(names)) as pool:
+    with _processes.Pool(len(names)) as pool:
         return pool.starmap(work, [(url, name) for name in names], chunksize=1)
 
 
@@ -70,8 +69,8 @@ def open_and_read(url: str, name: str) -> tuple[int, list[str]]:
 
 def until_killed(work: Forever, url: str, name: str, acknowledgements: int) -> list[str]:
     """Let a process work on a store, kill it after some acknowledgements, and return all that it gave."""
-    reader, writer = _spawned.Pipe(duplex=False)
-    process = _spawned.Process(target=work, args=(url, name, writer))
+    reader, writer = _processes.Pipe(duplex=False)
+    process = _processes.Process(target=work, args=(url, name, writer))
     process.start()
     writer.close()
     received = [reader.recv() for _ in range(acknowledgements)]
@@ -132,7 +131,7 @@ def dies_publishing(path: Path, version: str, statements: int) -> bool:
     Returns:
         Whether it was killed; not when publishing takes no more statements than that.
     """
-    process = _forked.Process(target=_publish, args=(path, version, statements))
+    process = _processes.Process(target=_publish, args=(path, version, statements))
     process.start()
     process.join()
     if process.exitcode not in (0, -signal.SIGKILL):
