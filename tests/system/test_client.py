@@ -267,6 +267,7 @@ def seen_by_a_caller(error: type[palate.errors.PalateError]) -> str:
         palate.errors.InvalidField("requests[3].track_id", "is required"),
         palate.errors.NotFound("track", "x"),
         palate.errors.StrategyFailed("ranking", "1.0", "it broke"),
+        palate.errors.StrategyDeclined("logistic", "1.0", "no model"),
         palate.errors.Overloaded("busy"),
         palate.errors.StoreUnavailable("locked"),
         palate.errors.ShuttingDown("stopping"),

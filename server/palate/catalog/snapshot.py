@@ -90,6 +90,8 @@ class Catalog:
         self._genre_home = np.argmax(totals, axis=0)
         self._genre_shares = _shares(totals)
         self.cluster_mean, self.cluster_variance = _moments(self.normalized, arrays["cluster_start"])
+        for own in (self._genre_shares, self.cluster_mean, self.cluster_variance):  # the others are the file's
+            own.setflags(write=False)
         self._artists = ArtistIndex(self.main_artist)
         self._search = SearchIndex(
             arrays["word_key"],

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.domain.profile import Profile, Stage, Taste
+from palate.domain.profile import Profile, Stage, Taste, read_only
 from palate.domain.track import GenreCluster
 
 __all__ = [
@@ -255,6 +255,11 @@ class Context:
     disliked: Mapping[str, Rows]
     models: Mapping[str, TasteModel] = field(default_factory=dict)
     memoise: Memoise = _find_anew
+
+    def __post_init__(self) -> None:
+        """Make the mappings read-only."""
+        for name in ("liked", "disliked", "models"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
 
 class Strategy(Protocol):

@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from palate.catalog.snapshot import Catalog
-from palate.domain import Event, EventKind, Profile, Taste, Verdict, apply_events, read_only, replay
+from palate.domain import Event, EventKind, Profile, Taste, Verdict, apply_events, replay
 from palate.domain.features import FeatureMap
 from palate.metrics import Metrics
 from palate.models.cache import ModelCache
@@ -237,7 +237,7 @@ class Profiles:
 
     def _context(self, user_id: str, liked: Mapping[str, Rows], disliked: Mapping[str, Rows]) -> Context:
         memoise = partial(self._arrays.get, user_id)
-        return Context(self._catalog, read_only(liked), read_only(disliked), memoise=memoise)
+        return Context(self._catalog, liked, disliked, memoise=memoise)
 
 
 class ArrayCache:
