@@ -1,13 +1,13 @@
 """One model, loaded and ready: a verified ONNX file in a session of onnxruntime."""
 
 import functools
-from collections.abc import Mapping
 from typing import Final, Self
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from palate.domain import read_only
 from palate.domain.track import FEATURES
 from palate.models.artifact import Metadata, UnusableModel, verify
 from palate.plugins.learner import INPUT, OUTPUT
@@ -53,7 +53,7 @@ class ServedModel:
         self.learner = metadata.learner
         self.ranking_slope = metadata.ranking_slope
         self.ranking_intercept = metadata.ranking_intercept
-        self.cluster_offsets: Mapping[str, float] = metadata.cluster_offsets
+        self.cluster_offsets = read_only(metadata.cluster_offsets)
         self._run = session.run
 
     @classmethod

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -84,6 +85,13 @@ def test_it_answers_with_the_probabilities_of_its_graph(make_model: Make) -> Non
     known = (model.version, model.learner, model.ranking_slope, model.ranking_intercept)
     assert ("v3", "neural", 2.0, -1.0) == known
     assert {"jazz": 0.5} == model.cluster_offsets
+
+
+def test_its_offsets_cannot_be_changed(make_model: Make) -> None:
+    """Every answer with the model, and every strategy, shares them."""
+    offsets: Any = make_model(cluster_offsets={"jazz": 0.5}).cluster_offsets
+    with pytest.raises(TypeError):
+        offsets["jazz"] = 1.0
 
 
 def test_networks_of_gaussian_units_serve_on(make_model: Make) -> None:
