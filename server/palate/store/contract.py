@@ -307,7 +307,7 @@ class Store(Protocol):
             server takes as long as the network does.
 
     Every method raises StoreUnavailable when the database cannot be reached, is locked for too long or cannot
-    be written. The store stays usable: the next call tries anew. Open a store after forking, not before.
+    be written. The store stays usable: the next call tries again. Open a store after forking, not before.
     """
 
     @property

@@ -36,7 +36,7 @@ def test_a_trainer_that_is_killed_at_any_step_leaves_the_old_model_and_the_next_
         assert "3" == whole(store)[0]
 
 
-def test_a_trainer_that_is_killed_lets_go_of_the_lock(tmp_path: Path) -> None:
+def test_a_trainer_that_is_killed_releases_the_lock(tmp_path: Path) -> None:
     """Feedback and other trainers need not wait for what a dead one had begun."""
     path = tmp_path / "palate.db"
     with closing(open_store(f"sqlite:///{path}?timeout=0")) as store:

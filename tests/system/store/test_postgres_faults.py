@@ -65,7 +65,7 @@ def test_a_connection_that_is_lost_in_a_transaction_undoes_it(store: Store, disc
         disconnect()
         record(transaction, "ana", EventKind.LIKE, "never", "metal")
     with store.transaction() as transaction:
-        assert 31 == record(transaction, "ana", EventKind.LIKE, "kept", "metal").revision
+        assert 31 == record(transaction, "ana", EventKind.LIKE, "written", "metal").revision
     assert_replay_equals_stored(store, "ana")
 
 

@@ -124,7 +124,7 @@ def test_a_damaged_page_is_unavailable_and_says_what_to_do(path: Path) -> None:
         store.profile("ana")
 
 
-def test_a_damaged_taste_is_unavailable_and_names_the_command_that_mends_it(path: Path) -> None:
+def test_a_damaged_taste_is_unavailable_and_names_the_command_that_fixes_it(path: Path) -> None:
     """A row that cannot be decoded breaks the reads of one listener only."""
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("UPDATE tastes SET state = ? WHERE user_id = 'ana'", (b"{",))
@@ -145,7 +145,7 @@ def test_a_damaged_line_of_the_log_is_unavailable_when_its_request_comes_again(p
             transaction.recorded("ana", "once")
 
 
-def test_a_damaged_model_is_unavailable_by_its_name_and_does_not_stand_in_the_way(tmp_path: Path) -> None:
+def test_a_damaged_model_is_unavailable_by_its_name_and_can_be_replaced(tmp_path: Path) -> None:
     """Its record cannot be read, but serving and training go on."""
     path = tmp_path / "palate.db"
     with closing(open_store(f"sqlite:///{path}")) as store:
@@ -192,7 +192,7 @@ def test_a_lost_header_comes_back_with_models_that_serve(path: Path) -> None:
         assert "1" == store.models.serving_versions("ana")["metal"].version
 
 
-def test_a_full_disk_keeps_the_old_model(path: Path) -> None:
+def test_a_full_disk_leaves_the_old_model_serving(path: Path) -> None:
     """A publication that does not fit is refused as a whole and can be repeated once there is space."""
     with closing(open_store(f"sqlite:///{path}")) as store:
         like(store, recorded_at=0)
@@ -215,7 +215,7 @@ def test_a_commit_waits_for_the_disk(path: Path) -> None:
         assert (2,) == raw.execute("PRAGMA synchronous").fetchone()
 
 
-def test_an_idle_store_keeps_no_more_connections_than_it_needed_at_once(path: Path) -> None:
+def test_an_idle_store_holds_no_more_connections_than_it_needed_at_once(path: Path) -> None:
     """Calls that follow one another share a connection."""
     opened = []
 
