@@ -1,13 +1,15 @@
 """Models in plain numpy, for tests of what uses models."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from palate.domain.track import FEATURES
+from palate.plugins.strategy import TasteModel
+from palate.testing.catalog import Listener
 
-__all__ = ["INTERCEPT", "SLOPE", "Linear"]
+__all__ = ["INTERCEPT", "SLOPE", "Linear", "served"]
 
 SLOPE, INTERCEPT = 1.5, -0.5
 
@@ -28,3 +30,8 @@ class Linear:
         assert features.shape[1:] == (len(FEATURES),)
         answer: NDArray[np.float32] = 1 / (1 + np.exp(-features @ self.weights))
         return answer.astype(np.float32)
+
+
+def served(listener: Listener, models: Mapping[str, TasteModel]) -> Listener:
+    """Return a listener whom models serve."""
+    return replace(listener, context=replace(listener.context, models=models))

@@ -9,17 +9,11 @@ import pytest
 from palate.catalog.snapshot import Catalog
 from palate.plugins.strategy import Choice, ReasonKind
 from palate.testing.catalog import Listener, make_listener
-from palate.testing.strategy import StrategySuite, pages, slate
+from palate.testing.strategy import pages, slate
 from palate_strategies.cold_start import ColdStart
 from palate_strategies.config import ColdStartConfig
 
 COLD_START = ColdStart(ColdStartConfig())
-
-
-class TestColdStart(StrategySuite):
-    """Cold start keeps the contract."""
-
-    strategy = ColdStart
 
 
 def clusters_of(choices: Sequence[Choice], listener: Listener) -> list[str]:

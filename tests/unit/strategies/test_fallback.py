@@ -1,32 +1,18 @@
 """Fallback."""
 
 from collections import Counter
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
 from palate.plugins.strategy import ReasonKind
 from palate.testing.catalog import Listener, make_listener
-from palate.testing.strategy import StrategySuite, slate
+from palate.testing.strategy import slate
 from palate_strategies.config import FallbackConfig
 from palate_strategies.fallback import Fallback
 
 FALLBACK = Fallback(FallbackConfig())
 SEEDS = range(200)
-
-
-class TestFallback(StrategySuite):
-    """Fallback keeps the contract."""
-
-    strategy = Fallback
-
-
-class TestFallbackThatOnlyExplores(StrategySuite):
-    """Fallback keeps the contract when every slot is explored."""
-
-    strategy = Fallback
-    options: ClassVar = {"exploration": 1.0}
 
 
 @pytest.fixture(scope="module")

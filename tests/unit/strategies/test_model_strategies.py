@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.domain.track import FEATURES
-from palate.plugins.strategy import Choice, Context, Declined, ReasonKind, Rows, Strategy, TasteModel
+from palate.plugins.strategy import Choice, Context, Declined, ReasonKind, Rows, TasteModel
 from palate.serving.profiles import ArrayCache
 from palate.testing.catalog import Listener, make_listener
-from palate.testing.strategy import StrategySuite, pages, slate
+from palate.testing.strategy import pages, slate
 from palate_strategies.config import ModelStrategyConfig, RankingConfig
 from palate_strategies.model_scoring import accepted_models, scorers_by_models
 from palate_strategies.model_strategies import Gbdt, Logistic, ModelStrategy, Neural
 from palate_strategies.ranking import Ranking
-from support.linear import INTERCEPT, SLOPE, Linear
+from support.linear import INTERCEPT, SLOPE, Linear, served
 
 GBDT = Gbdt(ModelStrategyConfig())
 CALM = Gbdt(ModelStrategyConfig(exploration=0))
@@ -31,60 +31,6 @@ def towards(feature: int, version: str, learner: str = "logistic") -> Linear:
     weights = np.zeros(len(FEATURES), dtype=np.float32)
     weights[feature] = 2
     return Linear(version, learner, weights)
-
-
-def served(listener: Listener, models: Mapping[str, TasteModel]) -> Listener:
-    """Return a listener whom models serve."""
-    return replace(listener, context=replace(listener.context, models=models))
-
-
-class ModelStrategySuite(StrategySuite):
-    """What holds for every stage: its contract, met by listeners whom models serve."""
-
-    def prepared(self, listener: Listener) -> Listener:
-        """Give a listener models."""
-        return served(listener, {taste_id: Linear(f"{taste_id} 1") for taste_id in self.modelled(listener)})
-
-    def modelled(self, listener: Listener) -> Sequence[str]:
-        """Return the tastes that have models."""
-        return sorted(listener.profile.tastes) or [""]
-
-    def test_a_taste_that_the_catalog_no_longer_knows_does_no_harm(self, subject: Strategy, listener: Listener) -> None:
-        """A listener all of whose models are of such tastes is left to the stage below."""
-        if "" in listener.context.models:
-            super().test_a_taste_that_the_catalog_no_longer_knows_does_no_harm(subject, listener)
-            return
-        tastes = {f"gone-{taste_id}": taste for taste_id, taste in listener.profile.tastes.items()}
-        models = {f"gone-{taste_id}": model for taste_id, model in listener.context.models.items()}
-        profile = replace(listener.profile, tastes={name: replace(t, taste_id=name) for name, t in tastes.items()})
-        with pytest.raises(Declined):
-            slate(subject, served(replace(listener, profile=profile), models), 20)
-
-
-class TestLogistic(ModelStrategySuite):
-    """Logistic keeps the contract where every taste has a model, and the listeners without tastes a common one."""
-
-    strategy = Logistic
-
-
-class TestNeural(ModelStrategySuite):
-    """Neural keeps the contract where one taste has a model and the others are ranked."""
-
-    strategy = Neural
-
-    def modelled(self, listener: Listener) -> Sequence[str]:
-        """Return the first taste."""
-        return sorted(listener.profile.tastes)[:1] or [""]
-
-
-class TestGbdt(ModelStrategySuite):
-    """Gbdt keeps the contract where all tastes share the common model."""
-
-    strategy = Gbdt
-
-    def modelled(self, listener: Listener) -> Sequence[str]:  # noqa: ARG002 - the same for all
-        """Return the common model's key."""
-        return [""]
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,12 @@ from palate.catalog.snapshot import Catalog
 from palate.plugins.strategy import Choice, ReasonKind, Strategy
 from palate.serving.profiles import ArrayCache
 from palate.testing.catalog import Listener, make_listener, small_catalog
-from palate.testing.strategy import StrategySuite, pages, slate
+from palate.testing.strategy import pages, slate
 from palate_strategies.config import FallbackConfig, RankingConfig
 from palate_strategies.fallback import Fallback
 from palate_strategies.ranking import Ranking
 
 RANKING = Ranking(RankingConfig())
-
-
-class TestRanking(StrategySuite):
-    """Ranking keeps the contract."""
-
-    strategy = Ranking
 
 
 @pytest.fixture(scope="module")

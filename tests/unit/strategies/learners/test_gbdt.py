@@ -2,14 +2,8 @@
 
 import numpy as np
 import pytest
-from palate.testing.learner import LearnerSuite, make_dataset
+from palate.testing.learner import make_dataset
 from palate_strategies.learners.gbdt import Gbdt, GbdtConfig
-
-
-class TestGbdt(LearnerSuite):
-    """Gbdt keeps the contract."""
-
-    learner = Gbdt
 
 
 def test_trees_split_below_forty_labels() -> None:

@@ -6,16 +6,10 @@ import numpy as np
 import onnxruntime
 import pytest
 from palate.plugins.learner import Dataset
-from palate.testing.learner import LearnerSuite, make_dataset
+from palate.testing.learner import make_dataset
 from palate_strategies.learners.logistic import Logistic, LogisticConfig
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
-
-
-class TestLogistic(LearnerSuite):
-    """Logistic keeps the contract."""
-
-    learner = Logistic
 
 
 def linear(dataset: Dataset) -> Dataset:

@@ -4,16 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from palate.testing.learner import LearnerSuite, make_dataset
+from palate.testing.learner import make_dataset
 from palate_strategies.learners.neural import Neural, NeuralConfig, NeuralModel, columns_of, trunk_of
 from palate_strategies.learners.scales import SCALES
 from sklearn.linear_model import LogisticRegression
-
-
-class TestNeural(LearnerSuite):
-    """Neural keeps the contract."""
-
-    learner = Neural
 
 
 def test_listeners_of_a_catalog_share_the_hidden_layer() -> None:
