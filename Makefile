@@ -30,8 +30,9 @@ check: .venv/developing ## Lint, check types, and check the contract with its ge
 	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/python protos/generate.py --check
 
-docs: .venv/documenting ## Build the site in docs/_build/html
-	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
+docs: .venv/documenting ## Build the pages as a site in build/docs; warnings are errors
+	$(BIN)/sphinx-build -q -W --keep-going -n docs build/docs
+	@echo "open build/docs/index.html"
 
 demo: .venv/showing ## Follow a listener of three tastes through every stage, and draw a report
 	$(BIN)/palate lab demo
@@ -50,7 +51,7 @@ constraints: ## Pin the newest versions that pyproject.toml allows
 	rm -rf .venv/pinning
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build dist docs/_build palate-data palate-comparison palate-report .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist palate-data palate-comparison palate-report .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

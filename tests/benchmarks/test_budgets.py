@@ -8,7 +8,7 @@ from palate_tools.cli import main
 
 
 def test_every_budget_is_met(tmp_path: Path) -> None:
-    """The ratios of one run of the default command keep within the budgets of docs/benchmarks.md."""
+    """The ratios of one run of the default command keep within the budgets of docs/research/benchmarks.md."""
     figures = tmp_path / "figures.json"
     run = CliRunner().invoke(main, ["lab", "bench", "--json", str(figures)])
     assert (0, None) == (run.exit_code, run.exception), run.output

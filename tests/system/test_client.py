@@ -45,10 +45,8 @@ from palate.v1 import (
     recommendation_pb2,
     strategy_pb2,
 )
-from support.repository import DOCS
 from support.waiting import eventually
 
-GUIDE = DOCS / "client.md"
 CONTRACTS = (catalog_pb2, feedback_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2)
 METHODS = [
     method
@@ -134,12 +132,6 @@ EXHAUSTED = failure(palate.errors.Overloaded("256 calls are in hand already"))
 def test_every_method_of_the_contract_has_a_method_of_the_client(method: Any) -> None:
     """Nothing of the contract is out of reach."""
     assert callable(getattr(Client, re.sub("(?<!^)([A-Z])", r"_\1", method.name).lower()))
-
-
-@pytest.mark.parametrize("name", [*palate.client.__all__, *(name for name in vars(Client) if name[0] != "_")])
-def test_every_public_name_stands_in_the_guide(name: str) -> None:
-    """docs/client.md leaves nothing out that a caller may use."""
-    assert re.search(rf"\b{name}\b", GUIDE.read_text(encoding="utf-8"))
 
 
 def test_a_session_from_a_cold_start_to_a_profile(client: Client, track_ids: list[str]) -> None:

@@ -1,7 +1,6 @@
 """What Prometheus is told, scraped over HTTP from real servers."""
 
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -15,15 +14,11 @@ import pytest
 from palate import __version__
 from palate.catalog.snapshot import Catalog
 from palate.client import Client, NotFound, StrategyFailed
-from palate.metrics import Metrics
 from palate.v1 import feedback_pb2, feedback_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
-from prometheus_client import CollectorRegistry
 from support.plugins import Install
-from support.repository import DOCS
 from support.waiting import eventually
 
 Scrape = Callable[..., dict[tuple[str, ...], float]]
-GUIDE = DOCS / "metrics.md"
 PALATE = Path(sys.executable).with_name("palate")
 
 SLEEPER = """
@@ -218,12 +213,3 @@ def test_one_scrape_covers_all_workers_and_those_that_died(
         assert {"0", "1"} == {path.stem.rpartition("_")[2] for path in files[0].parent.iterdir()}
     assert 0 == process.returncode
     assert not files[0].parent.exists()
-
-
-def test_every_metric_is_documented() -> None:
-    """docs/metrics.md names every metric, and none that is not there."""
-    registry = CollectorRegistry()
-    Metrics(registry)
-    names = {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
-    documented = re.findall(r"^\| `(palate_\w+)` \|", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert sorted(names) == sorted(documented)

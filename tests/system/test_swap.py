@@ -22,7 +22,7 @@ from support.models import make_record, make_run
 from support.repository import DOCS
 from support.waiting import eventually
 
-GUIDE = DOCS / "metrics.md"
+GUIDE = DOCS / "reference" / "metrics.md"
 MODEL_COUNTERS = ("palate_model_sessions_opened_total", "palate_models_broken_total", "palate_model_swaps_total")
 Make = Callable[..., bytes]
 Publish = Callable[..., None]
@@ -178,7 +178,7 @@ def test_swaps_and_broken_models_are_in_metrics_and_listing(
 
 
 def _count_broken(folder: Path) -> int:
-    """Return what the query of docs/metrics.md says."""
+    """Return what the query of docs/reference/metrics.md says."""
     [query] = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     with closing(sqlite3.connect(folder / "palate.db")) as database:
         [(count,)] = database.execute(query)

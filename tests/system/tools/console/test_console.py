@@ -10,10 +10,7 @@ from palate.client import Client
 from palate.v1 import feedback_pb2, profile_pb2
 from palate_tools.console.screens import listening
 from palate_tools.console.screens.listening import ListeningScreen
-from palate_tools.console.screens.search import SearchScreen
 from palate_tools.simulation.tracks import TrackTable
-from support.repository import DOCS
-from textual.binding import Binding
 from textual.widgets._footer import FooterKey
 
 Tell = Callable[..., None]
@@ -269,15 +266,6 @@ def test_a_simulated_listener_takes_over_until_it_is_stopped(
     assert len(said) >= 10
     tracks = TrackTable.of(client.get_track(track_id).track for track_id in said)
     assert [kind == feedback_pb2.VERDICT_LIKE for kind in said.values()] == listeners[0].verdicts(tracks, 0).tolist()
-
-
-def test_every_key_stands_in_the_guide() -> None:
-    """docs/console.md says what each does."""
-    guide = (DOCS / "console.md").read_text(encoding="utf-8")
-    for screen in (ListeningScreen, SearchScreen):
-        for binding in screen.BINDINGS:
-            if isinstance(binding, Binding) and binding.show:
-                assert f"`{binding.key_display or binding.key}`" in guide, binding
 
 
 def test_a_name_that_the_server_refuses_is_said_once(server: str, look: Any) -> None:

@@ -1,12 +1,9 @@
 """Columns are found by their names."""
 
-import re
-
 import pytest
 from palate.domain.track import FEATURES
 from palate.errors import CatalogError
-from palate_tools.catalog.columns import NAMES, map_columns, parse_mapping
-from support.repository import DOCS
+from palate_tools.catalog.columns import map_columns, parse_mapping
 
 
 def test_capitals_spaces_and_hyphens_do_not_matter() -> None:
@@ -86,11 +83,3 @@ def test_wrong_pairs_are_refused(pairs: list[str], message: str) -> None:
     """A pair that cannot be meant so is an error that says what to write."""
     with pytest.raises(CatalogError, match=message):
         parse_mapping(pairs)
-
-
-def test_the_guide_lists_the_names_of_all_columns() -> None:
-    """docs/catalog.md has each name by which a field is found, the best first."""
-    guide = (DOCS / "catalog.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (?:yes|no) \| ([^;|]+)", guide, flags=re.MULTILINE)
-    documented = {field: tuple(re.findall(r"`(\w+)`", names)) for field, names in rows}
-    assert {field: names for field, names in NAMES.items() if names != (field,)} == documented
