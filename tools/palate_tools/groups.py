@@ -23,6 +23,9 @@ class CommandGroup(click.Group):
         default: The command that runs where none is named: ``palate profile ana`` is ``palate profile show ana``.
         extra: The extra that brings the libraries which its commands need.
         settings: What `click.Group` takes.
+
+    Attributes:
+        default: The command that runs where none is named, or empty.
     """
 
     def __init__(
@@ -35,7 +38,7 @@ class CommandGroup(click.Group):
     ) -> None:
         super().__init__(no_args_is_help=not default, **settings)
         self._lazy = lazy or {}
-        self._default = default
+        self.default = default
         self._extra = extra
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
@@ -52,10 +55,10 @@ class CommandGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front where none is named."""
-        if self._default and not (args and args[0] in {*self.commands, *ctx.help_option_names}):
-            takes_arguments = any(isinstance(each, click.Argument) for each in self.commands[self._default].params)
+        if self.default and not (args and args[0] in {*self.commands, *ctx.help_option_names}):
+            takes_arguments = any(isinstance(each, click.Argument) for each in self.commands[self.default].params)
             if not args or args[0].startswith("-") or takes_arguments:
-                args = [self._default, *args]
+                args = [self.default, *args]
         return super().parse_args(ctx, args)
 
     def resolve_command(

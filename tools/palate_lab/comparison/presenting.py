@@ -73,7 +73,7 @@ def print_comparison(console: Console, comparison: Comparison, seed: int) -> Non
     print_line(console, "")
     for line in _declined(comparison.shown):
         print_line(console, line)
-    print_line(console, "docs/comparison.md says what each column is.")
+    print_line(console, "docs/research/comparison.md says what each column is.")
 
 
 def _rows(comparison: Comparison, seed: int) -> list[list[str]]:
