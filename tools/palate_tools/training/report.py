@@ -128,8 +128,8 @@ def _line(report: TasteReport, *, dry_run: bool) -> str:
 
 
 def _row(report: TasteReport, *, dry_run: bool) -> list[str]:
-    judged = (report.model, report.serving, report.ranking)
-    figures = ([one.log_loss for one in judged], [one.auc for one in judged]) if report.learner else ()
+    compared = (report.model, report.serving, report.ranking)
+    figures = ([each.log_loss for each in compared], [each.auc for each in compared]) if report.learner else ()
     return [
         report.user_id,
         _name(report),

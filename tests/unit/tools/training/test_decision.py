@@ -1,10 +1,10 @@
-"""Promotion: which learner is chosen, and which model is promoted."""
+"""Decision: which learner is chosen, and which model is promoted."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from palate_tools.training.cross_validation import Evaluation
-from palate_tools.training.promotion import PRIOR_LABELS, Baseline, best_learner, decide
+from palate_tools.training.decision import PRIOR_LABELS, Baseline, best_learner, decide
 
 
 def evaluation(losses: NDArray[np.float64] | float, count: int = 100) -> Evaluation:
