@@ -82,7 +82,6 @@ class Catalog:
         self._genres = GenreLists(self.genres, lists.offsets.to_numpy(), lists.values.indices.to_numpy())
         self.occasional = self._genres.having(np.array([is_occasional(name) for name in self.genres], dtype=np.bool_))
         self.occasional |= np.array([cluster.occasional for cluster in self.clusters])[self.cluster]
-        self.occasional.flags.writeable = False
         arrays = _arrays(header, tracks.column("index"))
         self.track_counts: Sequence[int] = np.diff(arrays["cluster_start"]).tolist()
         self._candidates = CandidateIndex(arrays)
@@ -90,7 +89,7 @@ class Catalog:
         self._genre_home = np.argmax(totals, axis=0)
         self._genre_shares = _shares(totals)
         self.cluster_mean, self.cluster_variance = _moments(self.normalized, arrays["cluster_start"])
-        for own in (self._genre_shares, self.cluster_mean, self.cluster_variance):  # the others are the file's
+        for own in (self.occasional, self._genre_shares, self.cluster_mean, self.cluster_variance):
             own.setflags(write=False)
         self._artists = ArtistIndex(self.main_artist)
         self._search = SearchIndex(

@@ -7,6 +7,7 @@ gRPC, SQL or onnxruntime. `palate.testing.strategy` holds the suite that every s
 import enum
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -253,7 +254,7 @@ class Context:
     catalog: CatalogIndex
     liked: Mapping[str, Rows]
     disliked: Mapping[str, Rows]
-    models: Mapping[str, TasteModel] = field(default_factory=dict)
+    models: Mapping[str, TasteModel] = field(default_factory=partial(read_only, {}))
     memoise: Memoise = _find_anew
 
     def __post_init__(self) -> None:

@@ -77,6 +77,7 @@ class RankService:
         if missing and not query.allow_missing:
             raise NotFound("track", missing[0])
         rows = rows[rows >= 0]
+        rows.flags.writeable = False  # stages below score the same rows
         header = await self._profiles.header(query.user_id)
         listener = await self._profiles.resolve(query.user_id, header)
         profile = listener.profile

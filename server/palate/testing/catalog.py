@@ -1,9 +1,9 @@
 """A small catalog and listeners on it, for the tests of those who extend palate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from palate.catalog.snapshot import Catalog
 from palate.catalog.writer import write_catalog
-from palate.domain import Event, EventKind, Profile, RecordedTrack, replay
+from palate.domain import Event, EventKind, Profile, RecordedTrack, Taste, read_only, replay
 from palate.domain.track import FEATURES, GenreCluster
 from palate.plugins.strategy import Context, Rows
+
+A = TypeVar("A", bound=NDArray[Any])
 
 __all__ = ["CLUSTERS", "Listener", "make_listener", "small_catalog"]
 
@@ -109,13 +111,18 @@ def make_listener(
         liked[cluster_id], disliked[cluster_id] = _frozen(drawn[:likes]), _frozen(drawn[likes:])
     profile = replay(user_id, _events(catalog, liked, disliked), catalog.feature_map)
     rated = _frozen(np.sort(np.concatenate([np.empty(0, np.int32), *liked.values(), *disliked.values()])))
-    return Listener(profile, Context(catalog, liked, disliked), rated)
+    context = Context(catalog, read_only(liked), read_only(disliked), read_only({}), _find_read_only)
+    return Listener(profile, context, rated)
 
 
-def _frozen(rows: NDArray[np.int32]) -> Rows:
-    rows = rows.copy()
-    rows.flags.writeable = False
-    return rows
+def _find_read_only(taste: Taste, key: Hashable, find: Callable[[], A]) -> A:  # noqa: ARG001 - it caches nothing
+    return _frozen(find())
+
+
+def _frozen(array: A) -> A:
+    """Make an array read-only, as the server's are."""
+    array.flags.writeable = False
+    return array
 
 
 def _events(catalog: Catalog, liked: Mapping[str, Rows], disliked: Mapping[str, Rows]) -> Iterator[Event]:

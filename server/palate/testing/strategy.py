@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from palate.catalog.snapshot import Catalog
+from palate.domain import read_only
 from palate.plugins.strategy import Choice, SlateRequest, Stage, Strategy
 from palate.serving.guard import guarded_choices
 from palate.testing.catalog import Listener, make_listener, small_catalog
@@ -61,7 +62,8 @@ class StrategySuite:
     @pytest.fixture(params=sorted(LISTENERS))
     def listener(self, request: pytest.FixtureRequest) -> Listener:
         """Return each of the listeners in turn."""
-        return self.prepared(_listener(request.param))
+        listener = self.prepared(_listener(request.param))
+        return replace(listener, context=replace(listener.context, models=read_only(listener.context.models)))
 
     @pytest.fixture
     def subject(self) -> Strategy:
@@ -180,6 +182,25 @@ class StrategySuite:
         together = subject.score(listener.profile, rows, listener.context).values
         apart = subject.score(listener.profile, rows[::-1][:50], listener.context).values
         np.testing.assert_allclose(together[::-1][:50], apart, rtol=1e-5, atol=1e-6)
+
+    def test_what_it_is_given_cannot_be_changed(self, listener: Listener) -> None:
+        """Profiles, contexts and catalogs serve many calls; as on a server, they refuse to be written to."""
+        profile, context, catalog = listener.profile, listener.context, listener.context.catalog
+        tallies = [tally for taste in profile.tastes.values() for tally in (taste.liked, taste.disliked)]
+        mappings: list[Any] = [profile.tastes, profile.ratings, context.liked, context.disliked, context.models]
+        for mapping in (*mappings, *(tally.genres for tally in tallies)):
+            with pytest.raises(AttributeError):
+                mapping.pop("anything", None)
+            with pytest.raises(TypeError):
+                mapping["anything"] = None
+        memoised = [context.memoise(taste, "written to", lambda: np.ones(3)) for taste in profile.tastes.values()]
+        own = catalog.features, catalog.normalized, catalog.popularity, catalog.cluster, catalog.main_artist
+        made = catalog.occasional, catalog.cluster_mean, catalog.cluster_variance, catalog.genre_share(0)
+        rated = listener.rated, *context.liked.values(), *context.disliked.values()
+        arrays: list[Any] = [*own, *made, *rated, *memoised, catalog.popular(0)]
+        for array in arrays:
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
 
     def test_what_it_is_given_stays_as_it_is(self, subject: Strategy, listener: Listener) -> None:
         """Profiles are shared between calls; a strategy changes nothing in them."""

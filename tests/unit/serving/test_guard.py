@@ -118,7 +118,7 @@ class Everything:
 def test_strategies_that_fill_a_slate_together_keep_artists_apart(few: Catalog) -> None:
     """Where one ends and the next begins, the artists before count."""
     stages = [
-        Registered(name, "theirs", "1", StrategyState.LOADED, strategy=Everything(count), stage=stage, builtin=True)
+        Registered(name, "theirs", "1", StrategyState.LOADED, strategy=Everything(count), stage=stage)
         for name, count, stage in (("low", 400, Stage(0.0, 0)), ("high", 30, Stage(0.0, 1)))
     ]
     ana = make_listener(few, {"salsa": (1, 0)})
