@@ -1,4 +1,4 @@
-"""All budgets, as `palate bench` judges them: minutes on an idle machine, with ``pytest tests/benchmarks``."""
+"""All budgets, as `palate lab bench` judges them. Run by hand: `pytest tests/system/lab/budgets.py`."""
 
 import json
 from pathlib import Path
