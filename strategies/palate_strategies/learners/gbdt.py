@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from palate.plugins.learner import Dataset
 
-from palate_strategies.learners.bounds import require_between
-from palate_strategies.learners.labels import folds_of, require_both_kinds, thinned
+from palate_strategies.learners.fitting import folds_of, require_between, require_both_kinds, single_threaded, thinned
 from palate_strategies.learners.neural import Neural, NeuralConfig, NeuralModel
 from palate_strategies.learners.onnx_graphs import Graph
-from palate_strategies.learners.threads import single_threaded
 from palate_strategies.learners.trees import Forest
 
 __all__ = ["Gbdt", "GbdtConfig", "GbdtModel", "LearningCurves"]

@@ -9,10 +9,15 @@ from palate.domain.track import FEATURES
 from palate.plugins.learner import Dataset
 from sklearn.linear_model import LogisticRegression
 
-from palate_strategies.learners.bounds import require_between
-from palate_strategies.learners.labels import Folds, folds_of, require_both_kinds, thinned
+from palate_strategies.learners.fitting import (
+    Folds,
+    folds_of,
+    require_between,
+    require_both_kinds,
+    single_threaded,
+    thinned,
+)
 from palate_strategies.learners.onnx_graphs import Graph
-from palate_strategies.learners.threads import single_threaded
 
 __all__ = ["Logistic", "LogisticConfig", "LogisticModel"]
 
@@ -75,7 +80,7 @@ class _Design:
             parts.append((plain[:, _LEFT] * plain[:, _RIGHT] - _MEANS) * (_SCALES * self.second_order))
         return np.hstack(parts)
 
-    def fold(self, weights: NDArray[np.float64], intercept: float) -> tuple[NDArray[np.float64], ...]:
+    def quadratic_form(self, weights: NDArray[np.float64], intercept: float) -> tuple[NDArray[np.float64], ...]:
         """Return w ``(9,)``, Q ``(9, 9)`` and b ``()``: the columns' weights as a quadratic form of the features."""
         linear = weights[: len(FEATURES)] + weights[len(FEATURES) : self.width] @ self.directions
         quadratic = np.zeros((len(FEATURES), len(FEATURES)))
@@ -108,7 +113,7 @@ class LogisticModel:
 
         Q is upper triangular, and 0 where products of features did not win.
         """
-        return self._design.fold(self._regression.coef_[0], self._regression.intercept_[0])
+        return self._design.quadratic_form(self._regression.coef_[0], self._regression.intercept_[0])
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the log-odds of a like, float64 ``(n,)``."""

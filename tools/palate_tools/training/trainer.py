@@ -11,7 +11,7 @@ from palate.errors import NotFound, StoreUnavailable
 from palate.serving.profiles import load_profile
 from palate.store.contract import Header, ModelStore
 from palate.suggestion import suggestion
-from palate_strategies.learners.threads import single_threaded
+from palate_strategies.learners.fitting import single_threaded
 
 from palate_tools.tables import counted
 from palate_tools.training.dataset import Labels

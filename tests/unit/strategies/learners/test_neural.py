@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from palate.testing.learner import make_dataset
-from palate_strategies.learners.neural import Neural, NeuralConfig, NeuralModel, columns_of, trunk_of
-from palate_strategies.learners.scales import SCALES
+from palate_strategies.learners.neural import SCALES, Neural, NeuralConfig, NeuralModel, columns_of, trunk_of
 from sklearn.linear_model import LogisticRegression
 
 

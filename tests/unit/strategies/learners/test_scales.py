@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
 from palate.domain.track import FEATURES
-from palate_strategies.learners.scales import GENRE_SHARES, SCALES
+from palate_strategies.learners.neural import GENRE_SHARES, SCALES
 from sklearn.feature_selection import f_classif
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from palate.testing.learner import make_dataset
-from palate_strategies.learners.labels import folds_of, thinned
+from palate_strategies.learners.fitting import folds_of, thinned
 
 
 def test_labels_up_to_the_limit_stay_as_they_are() -> None:

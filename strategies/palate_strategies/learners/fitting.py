@@ -1,13 +1,21 @@
-"""What the learners do with labels before they fit: check, thin out, divide into folds."""
+"""What all learners do around a fit: check their configuration, prepare the labels, keep to one thread."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, wraps
+from math import inf
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from palate.plugins.learner import Dataset
 from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import ThreadpoolController
 
-__all__ = ["Folds", "folds_of", "require_both_kinds", "thinned"]
+__all__ = ["Folds", "folds_of", "require_between", "require_both_kinds", "single_threaded", "thinned"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 """Rows to fit to and rows to test on, fold by fold."""
@@ -53,3 +61,33 @@ def folds_of(labels: NDArray[np.bool_], count: int, seed: int) -> Folds:
     if splits < 2:  # noqa: PLR2004 -- one fold would leave nothing to fit to
         return []
     return list(StratifiedKFold(splits, shuffle=True, random_state=seed).split(labels, labels))
+
+
+def require_between(config: object, *fields: str, least: float, most: float = inf) -> None:
+    """Raise ValueError when a field of a configuration is below `least`, above `most` or infinite."""
+    for field in fields:
+        value = getattr(config, field)
+        if not (least <= value <= most and value < inf):
+            limits = f"at least {least}" + (f" and at most {most}" if most < inf else " and finite")
+            raise ValueError(f"{field} must be {limits}, not {value}")
+
+
+def single_threaded(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function run without helping threads.
+
+    The models are so small that threads cost more than they bring, the trainer fits several at once, and sums that
+    are shared among threads come out differently from run to run.
+    """
+
+    @wraps(function)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _controller().limit(limits=1):
+            return function(*args, **kwargs)
+
+    return alone
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Look for the libraries once: it takes milliseconds."""
+    return ThreadpoolController()
