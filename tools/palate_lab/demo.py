@@ -11,8 +11,8 @@ from palate_tools.tables import Column, open_console, print_line, print_rows
 from palate_tools.training.report import Outcome, TasteReport
 from rich.console import Console
 
-from palate_lab.report.making import report_on_story
-from palate_lab.story.telling import LISTENER, LOVES, Trained, Turn, begin_story
+from palate_lab.report.command import report_on_story
+from palate_lab.story import LISTENER, LOVES, Trained, Turn, begin_story
 
 __all__ = ["tell_story"]
 

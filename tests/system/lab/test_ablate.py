@@ -10,12 +10,10 @@ import pytest
 from click.testing import CliRunner
 from palate.catalog.snapshot import Catalog
 from palate_lab.ablation import command
-from palate_lab.ablation.active import ActiveTastes
-from palate_lab.ablation.cases import Case, judge, make_cases
+from palate_lab.ablation.cases import Case, Verdict, judge, make_cases
 from palate_lab.ablation.effects import slope
 from palate_lab.ablation.evidence import make_populations
-from palate_lab.ablation.lists import draw_up, draw_up_diverse
-from palate_lab.ablation.verdict import Verdict
+from palate_lab.ablation.lists import ActiveTastes, draw_up, draw_up_diverse
 from palate_lab.comparison.baselines import History, ItemSpace, MergedCentroid, PerTaste
 from palate_lab.comparison.metrics import intra_list_diversity
 from palate_lab.comparison.protocol import DEPTH, World, make_world

@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from palate.v1.recommendation_pb2 import RecommendedItem, RecommendResponse
-from palate_lab.bench.budgets import verdict
-from palate_lab.bench.models.budgets import model_checks
+from palate_lab.bench.budgets import model_checks, verdict
 from palate_lab.bench.models.measure import ModelResults
 from palate_lab.bench.models.memory import MemoryCurve
 from palate_lab.bench.models.publishing import Publication
-from palate_lab.bench.models.recording import recorded_fits
-from palate_lab.bench.models.training import Spent, TrainingFigures
-from palate_lab.bench.models.watching import RUNG, Watch, ask_until_current
+from palate_lab.bench.models.training import Spent, TrainingFigures, recorded_fits
+from palate_lab.bench.models.watching import STAGE, Watch, ask_until_current
 from palate_lab.bench.process import BenchmarkError
 from palate_lab.cli import bench
 from sklearn.linear_model import LogisticRegression
@@ -35,7 +33,7 @@ _MODEL_BUDGETS = [
 ]
 
 
-def _answer(*items: tuple[str, str], strategy: str = RUNG) -> bytes:
+def _answer(*items: tuple[str, str], strategy: str = STAGE) -> bytes:
     named = [RecommendedItem(taste_id=taste_id, model_version=version) for taste_id, version in items]
     return RecommendResponse(items=named, strategy=strategy).SerializeToString()
 

@@ -13,8 +13,7 @@ from palate.domain.track import FEATURES
 from palate.errors import CatalogError
 from palate_lab.cli import evaluate
 from palate_lab.evaluation.harness import Trial
-from palate_lab.evaluation.labelled import read_labelled
-from palate_lab.evaluation.splits import impossible_sizes, make_splits
+from palate_lab.evaluation.labelled import impossible_sizes, make_splits, read_labelled
 from palate_lab.evaluation.summary import summarize
 
 Write = Callable[..., Path]

@@ -11,8 +11,7 @@ from click.testing import CliRunner, Result
 from palate.catalog.snapshot import Catalog
 from palate.domain.track import FEATURES
 from palate_lab.evaluation.playlists.judging import Judgement, judge
-from palate_lab.evaluation.playlists.listeners import PlaylistListener, draw_listeners
-from palate_lab.evaluation.playlists.reading import read_playlists
+from palate_lab.evaluation.playlists.listeners import PlaylistListener, draw_listeners, read_playlists
 from palate_lab.evaluation.playlists.summary import summarize
 from palate_tools.cli import main
 

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate_lab.evaluation.harness import evaluate_labels
-from palate_lab.evaluation.labelled import LabelledTracks
-from palate_lab.evaluation.splits import make_splits
+from palate_lab.evaluation.labelled import LabelledTracks, make_splits
 from scipy.special import expit
 
 CLUSTERS: Final = ("brazil", "electronica", "rock", "techno-trance")
@@ -31,7 +30,7 @@ LIKINGS: Final[dict[str, Liking]] = {
 
 
 def tracks_of(catalog: Catalog, liking: Liking) -> LabelledTracks:
-    """Return the tracks of four clusters with a verdict on each."""
+    """Return the tracks of four clusters with a rating on each."""
     numbers = [number for number, cluster in enumerate(catalog.clusters) if cluster.cluster_id in CLUSTERS]
     rows = np.flatnonzero(np.isin(catalog.cluster, numbers))
     cluster = np.array([numbers.index(number) for number in catalog.cluster[rows].tolist()])

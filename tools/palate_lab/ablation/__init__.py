@@ -1,1 +1,1 @@
-"""Tests that a sceptic would ask for, each with a criterion that stands in the code before anything is run."""
+"""The ablation: eight controlled tests, each with a criterion that the code states before anything is run."""

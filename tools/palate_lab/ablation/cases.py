@@ -1,7 +1,7 @@
-"""Listeners with verdicts that everybody is given alike, and what is to be found for them."""
+"""Listeners with ratings that everybody is given alike, what is to be found for them, and what a test says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -16,14 +16,12 @@ from palate_lab.comparison.protocol import DEPTH, Course, Subject, World
 from palate_lab.simulation.run import Plan
 from palate_lab.simulation.session import Habits
 
-__all__ = ["Case", "Figures", "judge", "make_cases"]
+__all__ = ["Case", "Figures", "Verdict", "judge", "make_cases"]
 
 _LIKES: Final = 21
 """Likes that a listener's tastes share by their weights: early days, when it matters what is made of them."""
-
 _STRAY: Final = 3
 """Likes from elsewhere."""
-
 _DISLIKES: Final = 12
 """Dislikes in the clusters of the tastes, and as many elsewhere."""
 
@@ -79,7 +77,7 @@ def _say(subject: Subject, world: World) -> History:
     ]
     chosen = np.concatenate([rows[np.argsort(order[rows])[:count]] for rows, count in parts]).astype(np.int32)
     chosen = chosen[np.argsort(order[chosen])]
-    return History(chosen, listener.verdicts(world.tracks.take(chosen), 0))
+    return History(chosen, listener.ratings(world.tracks.take(chosen), 0))
 
 
 def judge(lists: Sequence[Rows], cases: Sequence[Case]) -> Figures:
@@ -89,3 +87,22 @@ def judge(lists: Sequence[Rows], cases: Sequence[Case]) -> Figures:
         np.array([worst_taste_recall(rows, subject.relevant, DEPTH) for rows, subject in pairs]),
         np.array([ndcg_at(rows, subject.withheld, DEPTH) for rows, subject in pairs]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one test.
+
+    Attributes:
+        number: The test's number.
+        title: What is asked.
+        criterion: What has to hold, as it stood before the run.
+        passed: Whether it does.
+        figures: What was measured, by name.
+    """
+
+    number: int
+    title: str
+    criterion: str
+    passed: bool
+    figures: dict[str, str] = field(default_factory=dict)

@@ -6,11 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from palate_lab.ablation.active import ActiveTastes
-from palate_lab.ablation.cases import Figures, judge
+from palate_lab.ablation.cases import Figures, Verdict, judge
 from palate_lab.ablation.evidence import IMBALANCES, SEPARATIONS, Evidence
-from palate_lab.ablation.lists import draw_up_diverse
-from palate_lab.ablation.verdict import Verdict
+from palate_lab.ablation.lists import ActiveTastes, draw_up_diverse
 from palate_lab.comparison.baselines import PerTaste, SharedSlots
 from palate_lab.comparison.intervals import Interval, mean_interval, paired_difference, paired_ratio
 

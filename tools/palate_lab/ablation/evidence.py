@@ -6,9 +6,8 @@ from typing import Final
 
 from palate_tools.simulation.kinds import Kind, load_kinds
 
-from palate_lab.ablation.active import ActiveTastes
 from palate_lab.ablation.cases import Case, Figures, judge, make_cases
-from palate_lab.ablation.lists import Palate, draw_up
+from palate_lab.ablation.lists import ActiveTastes, Palate, draw_up
 from palate_lab.comparison.baselines import (
     AverageVector,
     BestScore,

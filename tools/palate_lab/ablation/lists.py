@@ -1,4 +1,4 @@
-"""The lists that baselines and palate draw up from the same verdicts."""
+"""The lists that baselines and palate draw up from the same ratings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,20 +9,25 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+from palate.catalog.snapshot import Catalog
 from palate.client import Client, pages
 from palate.plugins.strategy import Rows
 from palate.v1 import feedback_pb2, profile_pb2
 
 from palate_lab.ablation.cases import Case
 from palate_lab.bench.process import start_server
-from palate_lab.comparison.baselines import ItemSpace, Recommender, diversify, trade_off_for
+from palate_lab.comparison.baselines import History, ItemSpace, Recommender, by_cluster, diversify, trade_off_for
+from palate_lab.comparison.baselines.per_taste import Assign
 from palate_lab.comparison.in_process import page_without
 from palate_lab.comparison.metrics import intra_list_diversity
 from palate_lab.comparison.protocol import DEPTH, World
 from palate_lab.comparison.served import PATIENT, train_all
 
-__all__ = ["Palate", "draw_up", "draw_up_diverse", "serving"]
+__all__ = ["ActiveTastes", "Palate", "draw_up", "draw_up_diverse", "serving"]
 
+_LIKES: Final = 2
+"""Likes from which a taste has slots. A single like in a cluster is often a stray one."""
 _CONCURRENCY: Final = 8
 _TIMEOUT_SECONDS: Final = 60.0
 _POOL: Final = 10 * DEPTH
@@ -33,6 +38,37 @@ _SURE: Final = {
     "strategies.options.ranking.weak_share": 0,
 }
 """A configuration that shows nothing to find out whether it is liked."""
+
+
+class ActiveTastes:
+    """Tells a recommender only what was said of tastes with two likes or more.
+
+    Where there is none, it is told everything.
+
+    Args:
+        catalog: The catalog.
+        base: The recommender.
+        assign: Which taste a track counts for; that of its genre cluster when None.
+    """
+
+    def __init__(self, catalog: Catalog, base: Recommender, assign: Assign | None = None) -> None:
+        self._base = base
+        self._assign = assign or by_cluster(catalog)
+
+    def recommend(self, history: History, count: int, rng: np.random.Generator) -> Rows:
+        """Return what the recommender recommends, without rated tracks."""
+        told = self._active(history)
+        rows = self._base.recommend(told, count + len(history.rows) - len(told.rows), rng)
+        return rows[~np.isin(rows, history.rows)][:count]
+
+    def scores(self, history: History, rows: Rows) -> NDArray[np.float64]:
+        """Return the recommender's scores."""
+        return self._base.scores(self._active(history), rows)
+
+    def _active(self, history: History) -> History:
+        tastes, places = np.unique(self._assign(history.rows), return_inverse=True)
+        active = np.bincount(places, history.liked, minlength=len(tastes)) >= _LIKES
+        return history.part(active[places]) if active.any() else history
 
 
 def draw_up(recommender: Recommender, cases: Sequence[Case], count: int = DEPTH) -> list[Rows]:

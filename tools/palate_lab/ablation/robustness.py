@@ -7,12 +7,10 @@ import numpy as np
 from palate.v1 import feedback_pb2, profile_pb2
 from palate_tools.simulation.chance import Draws
 
-from palate_lab.ablation.active import ActiveTastes
-from palate_lab.ablation.cases import Case, judge
+from palate_lab.ablation.cases import Case, Verdict, judge
 from palate_lab.ablation.effects import SEPARATED
 from palate_lab.ablation.evidence import Evidence
-from palate_lab.ablation.lists import Palate, draw_up, user_id
-from palate_lab.ablation.verdict import Verdict
+from palate_lab.ablation.lists import ActiveTastes, Palate, draw_up, user_id
 from palate_lab.comparison.baselines import PerTaste, Recommender
 from palate_lab.comparison.baselines.per_taste import Assign
 from palate_lab.comparison.intervals import mean_interval, paired_difference

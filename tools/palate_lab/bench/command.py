@@ -1,30 +1,63 @@
 """`palate lab bench`: makes the catalogs, measures, and prints the report."""
 
 import asyncio
+import hashlib
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from palate.catalog.snapshot import Catalog
 from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.catalog.presenting import plain_console
+from palate_tools.catalog.synthesize import synthesize
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from palate_lab.bench.blocking import BlockingFigures, measure_blocking
-from palate_lab.bench.catalogs import synthetic_catalog
 from palate_lab.bench.measure import Plan, Result, measure
 from palate_lab.bench.models.measure import MODEL_ROWS, ModelPlan, measure_models
 from palate_lab.bench.models.swaps import SwapLoad
 from palate_lab.bench.report import print_report, write_json
 
-__all__ = ["measure_all"]
+__all__ = ["measure_all", "synthetic_catalog"]
 
+_SEED: Final = 1
 _CALLS: Final = "calls"
 _BLOCKING: Final = "blocking"
 _GROUPS: Final = (_CALLS, _BLOCKING, *MODEL_ROWS)
 _LARGEST_FOR_MODELS: Final = 100_000
 _SWAPPED_LISTENERS: Final = 50
+
+
+def synthetic_catalog(cache: Path, tracks: int, progress: Callable[[int], None] | None = None) -> Path:
+    """Return a catalog of so many tracks, making it when the cache does not have it.
+
+    Args:
+        cache: A folder; made when it is missing.
+        tracks: How many tracks.
+        progress: Called with numbers of further tracks while the catalog is made.
+
+    Raises:
+        CatalogError: The cache cannot be written.
+    """
+    sample_path = bundled_catalog(cache)
+    path = cache / f"synthetic-{_fingerprint()}-{tracks}.catalog"
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished")
+        with Catalog.open(sample_path) as sample:
+            synthesize(sample, tracks, _SEED, unfinished, progress)
+        shutil.move(unfinished, path)
+    return path
+
+
+def _fingerprint() -> str:
+    """Name the code and the data that catalogs are made by, so that a change of either makes new ones."""
+    folders = (files("palate.catalog"), files("palate_tools.catalog"), files("palate_tools").joinpath("data"))
+    sources = sorted((entry for folder in folders for entry in folder.iterdir() if entry.is_file()), key=str)
+    return hashlib.blake2b(b"\0".join(entry.read_bytes() for entry in sources), digest_size=6).hexdigest()
 
 
 def measure_all(  # noqa: PLR0913 - an option each

@@ -10,11 +10,9 @@ import grpc
 import numpy as np
 from palate.v1 import recommendation_pb2
 
-from palate_lab.bench.methods import BARE, BATCH, INTERCEPTED, RANK, RECOMMEND, RECORD
 from palate_lab.bench.process import BenchmarkError, ServerProcess
-from palate_lab.bench.samples import Sample
-from palate_lab.bench.sampling import sampled
-from palate_lab.bench.traffic import Listener, with_request_id
+from palate_lab.bench.samples import Sample, sampled
+from palate_lab.bench.traffic import BARE, BATCH, INTERCEPTED, RANK, RECOMMEND, RECORD, Listener, with_request_id
 
 __all__ = ["Generator"]
 

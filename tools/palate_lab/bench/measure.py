@@ -11,10 +11,9 @@ from palate.catalog.snapshot import Catalog
 
 from palate_lab.bench.generator import Generator
 from palate_lab.bench.h2load import available, h2load
-from palate_lab.bench.methods import BARE, RECOMMEND
 from palate_lab.bench.process import Memory, ServerProcess, start_server
 from palate_lab.bench.samples import Figures, Sample, figures
-from palate_lab.bench.traffic import Listener, make_listeners
+from palate_lab.bench.traffic import BARE, RECOMMEND, Listener, make_listeners
 
 __all__ = ["Plan", "Result", "Workload", "measure", "workloads"]
 

@@ -13,13 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from palate_lab.bench.blocking import BlockingFigures
-from palate_lab.bench.budgets import Check, checks, verdict
+from palate_lab.bench.budgets import Check, checks, model_checks, verdict
 from palate_lab.bench.measure import Plan, Result, workloads
-from palate_lab.bench.models.budgets import model_checks
 from palate_lab.bench.models.measure import ModelPlan, ModelResults
-from palate_lab.bench.models.report import model_document, print_models
+from palate_lab.bench.models.report import model_document, print_models, table
 from palate_lab.bench.samples import Figures
-from palate_lab.bench.tables import table
 
 __all__ = ["print_report", "write_json"]
 

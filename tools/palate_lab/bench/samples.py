@@ -1,13 +1,17 @@
-"""What was measured, and what it comes to over several rounds."""
+"""Takes samples of what drives a server, and says what they come to over several rounds."""
 
-from collections.abc import Sequence
+import os
+import time
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Figures", "Sample", "figures", "growth_per_tenfold"]
+from palate_lab.bench.process import ServerProcess, process_cpu_seconds
+
+__all__ = ["Figures", "Sample", "figures", "growth_per_tenfold", "sampled"]
 
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 
@@ -114,3 +118,23 @@ def growth_per_tenfold(smaller: Sequence[Sample], larger: Sequence[Sample], fact
 
 def _median(values: Sequence[float]) -> float:
     return float(np.median(values))
+
+
+async def sampled(server: ServerProcess, work: Awaitable[object], latencies: Sequence[float]) -> Sample:
+    """Wait for work that notes the latency of each of its calls, and return what it came to.
+
+    Args:
+        server: Whom it calls.
+        work: The work, which has not begun yet.
+        latencies: Where it notes them, in seconds.
+    """
+    server_cpu, own_cpu = server.cpu_seconds(), process_cpu_seconds(os.getpid())
+    started = time.perf_counter()
+    await work
+    return Sample(
+        calls=len(latencies),
+        seconds=time.perf_counter() - started,
+        latencies=np.array(latencies),
+        server_cpu=server.cpu_seconds() - server_cpu,
+        generator_cpu=process_cpu_seconds(os.getpid()) - own_cpu,
+    )

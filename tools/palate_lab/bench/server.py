@@ -19,7 +19,7 @@ from palate.app.scraping import answering_scrapes
 from palate.app.server import Server
 from palate.metrics import Metrics
 
-from palate_lab.bench.methods import BARE, INTERCEPTED
+from palate_lab.bench.traffic import BARE, INTERCEPTED
 
 __all__ = ["main"]
 

@@ -1,4 +1,4 @@
-"""Listeners of three tastes and their requests, serialized before anything is measured."""
+"""The methods that are called, and requests of listeners of three tastes, serialized before anything is measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,26 @@ from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.v1 import feedback_pb2, recommendation_pb2
 
-__all__ = ["Listener", "make_listeners", "with_request_id"]
+__all__ = [
+    "BARE",
+    "BATCH",
+    "INTERCEPTED",
+    "RANK",
+    "RECOMMEND",
+    "RECORD",
+    "Listener",
+    "make_listeners",
+    "with_request_id",
+]
 
+BARE: Final = "/palate.bench.EmptyService/Answer"
+"""Goes straight to its handler: the server stack and nothing of palate."""
+INTERCEPTED: Final = "/palate.v1.EmptyService/Answer"
+"""Goes through what every call of palate goes through: admission, parsing, errors, the log."""
+RECOMMEND: Final = "/palate.v1.RecommendationService/Recommend"
+RANK: Final = "/palate.v1.RecommendationService/Rank"
+RECORD: Final = "/palate.v1.FeedbackService/RecordFeedback"
+BATCH: Final = "/palate.v1.FeedbackService/BatchRecordFeedback"
 _TASTES: Final = 3
 _LIKES: Final = 10
 _DISLIKES: Final = 2

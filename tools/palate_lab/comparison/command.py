@@ -1,8 +1,7 @@
 """`palate lab compare`: plays the comparison, stores it and prints it."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from palate.app.logs import set_up_logs
 from palate.catalog.snapshot import Catalog
 from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.tables import open_console, print_line
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from palate_lab.comparison.compare import Watcher, baseline_names, compare, strategy_names
+from palate_lab.comparison.compare import baseline_names, compare, strategy_names
 from palate_lab.comparison.presenting import print_comparison
 from palate_lab.comparison.protocol import Course
+from palate_lab.progress import show_progress
 from palate_lab.simulation.command import choose_kinds
 from palate_lab.simulation.results import ResultFolder
 from palate_lab.simulation.run import Plan
@@ -41,7 +39,7 @@ def compare_all(
     set_up_logs(LogConfig(level="error"))
     played = strategy_names(strategies)
     course, results = _course(**options), ResultFolder(out)
-    with tempfile.TemporaryDirectory(prefix="palate-compare-") as name, _progress() as watch:
+    with tempfile.TemporaryDirectory(prefix="palate-compare-") as name, show_progress() as watch:
         path = catalog or bundled_catalog(Path(name))
         chosen = baseline_names(path, baselines)
         results.claim(_manifest(course, path, [*played, *chosen]))
@@ -72,19 +70,3 @@ def _manifest(course: Course, path: Path, algorithms: Sequence[str]) -> dict[str
         "train_at": sorted(course.train_at),
         "algorithms": list(algorithms),
     }
-
-
-@contextmanager
-def _progress() -> Iterator[Watcher]:
-    """Show a bar for every step on a terminal, and nothing in a pipe."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def watch(what: str, more: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.advance(tasks[what], more)
-
-        yield watch

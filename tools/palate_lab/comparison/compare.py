@@ -1,6 +1,6 @@
 """A whole comparison: every algorithm, every listener, and what comes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,12 @@ from palate_lab.comparison.in_process import ORACLE, play_baselines
 from palate_lab.comparison.measures import Measure, measure
 from palate_lab.comparison.protocol import Course, Play, Subject, World, make_world
 from palate_lab.comparison.served import ComparisonFailed, play_strategy
+from palate_lab.progress import Watcher
 
-__all__ = ["PALATE", "Comparison", "Watcher", "baseline_names", "compare", "strategy_names"]
+__all__ = ["PALATE", "Comparison", "baseline_names", "compare", "strategy_names"]
 
 PALATE: Final = "palate"
 """The name of palate as it is: every listener on the stage of the stages that their profile has reached."""
-
-Watcher = Callable[[str, int, int], None]
-"""Told what is played, how much more of it is done, and how much there is in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,7 @@ def _shown(play: Play, kind: str, world: World) -> pa.Table:
             "strategy": pa.array(shown.strategy, pa.string()),
             "chance": shown.chance,
             "liked": shown.liked,
-            "feedback": pa.array(shown.verdict, mask=~shown.said),
+            "feedback": pa.array(shown.rating, mask=~shown.said),
             "predicted": pa.array(shown.predicted, from_pandas=True),
         }
     )

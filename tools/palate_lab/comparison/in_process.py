@@ -73,7 +73,7 @@ def play(course: Course, world: World, subject: Subject, name: str, recommender:
         page = _judge(course, world, subject, rows, turn)
         history = History(
             np.concatenate([history.rows, page.rows[page.said]]),
-            np.concatenate([history.liked, page.verdict[page.said]]),
+            np.concatenate([history.liked, page.rating[page.said]]),
         )
         pages.append(page)
     turns = course.plan.turns
@@ -107,7 +107,7 @@ def _judge(course: Course, world: World, subject: Subject, rows: Rows, turn: int
         chance=judgement.chance,
         liked=judgement.liked,
         said=said,
-        verdict=judgement.verdict,
+        rating=judgement.rating,
         predicted=np.full(len(rows), np.nan),
         strategy=np.full(len(rows), "", dtype=np.object_),
     )

@@ -40,7 +40,7 @@ METRICS: Final[Mapping[str, str]] = {
     "novelty": "mean self-information of the tracks shown, in bits",
     "coverage": "share of the catalog that was shown to the listener",
     "dislikes_shown": "how many tracks were shown that are not liked",
-    "labels_until_useful": "verdicts until ten in a row contain more than five likes; all of them when that never came",
+    "labels_until_useful": "ratings until ten in a row contain more than five likes; all of them when that never came",
 }
 """Every metric by name, in words."""
 
@@ -94,7 +94,7 @@ def measure(play: Play, best: Play, subject: Subject, world: World, turns: int) 
 
 def _whole(play: Play, subject: Subject, world: World) -> dict[str, float]:
     shown, ranking = play.shown, play.ranking
-    told = shown.verdict[shown.said]
+    told = shown.rating[shown.said]
     predicted = ~np.isnan(shown.predicted)
     useful = labels_until_useful(told, _WINDOW, _USEFUL) if len(told) >= _WINDOW else float("inf")
     return {

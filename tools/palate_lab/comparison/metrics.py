@@ -70,13 +70,13 @@ def ndcg_at(ranking: Rows, relevant: Rows, k: int) -> float:
 
 
 def like_rate(liked: ArrayLike) -> float:
-    """Return the share of likes among the verdicts on what was shown; NaN without any."""
-    verdicts = np.asarray(liked, dtype=np.float64)
-    return float(verdicts.mean()) if len(verdicts) else float("nan")
+    """Return the share of likes among the ratings on what was shown; NaN without any."""
+    ratings = np.asarray(liked, dtype=np.float64)
+    return float(ratings.mean()) if len(ratings) else float("nan")
 
 
 def dislikes_shown(liked: ArrayLike) -> int:
-    """Return how many of the verdicts on what was shown are dislikes."""
+    """Return how many of the ratings on what was shown are dislikes."""
     return int(np.sum(~np.asarray(liked, dtype=np.bool_)))
 
 
@@ -95,7 +95,7 @@ def labels_until_useful(liked: ArrayLike, window: int, threshold: float) -> floa
     """Return after how many labels the last `window` of them have a like rate above the threshold; inf when never.
 
     Args:
-        liked: bool ``(n,)``, the verdicts in the order given.
+        liked: bool ``(n,)``, the ratings in the order given.
         window: How many labels are looked at together.
         threshold: The like rate to exceed.
     """

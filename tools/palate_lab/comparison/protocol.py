@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.plugins.strategy import Rows
 from palate_tools.simulation.chance import Draws
-from palate_tools.simulation.clusters import Cluster, group_by_cluster
 from palate_tools.simulation.listener import SimulatedListener
-from palate_tools.simulation.tracks import TrackTable
+from palate_tools.simulation.tracks import Cluster, TrackTable, group_by_cluster
 
 from palate_lab.comparison.baselines import eligible_rows
 from palate_lab.simulation.run import Plan
@@ -153,7 +152,7 @@ class Shown:
         chance: float64 ``(n,)``, the probability that the listener likes each.
         liked: bool ``(n,)``, whether they do.
         said: bool ``(n,)``, whether they said what they think of it.
-        verdict: bool ``(n,)``, what they say, True for a like.
+        rating: bool ``(n,)``, what they say, True for a like.
         predicted: float64 ``(n,)``, the chance that the algorithm gave it; not a number where it gives none.
         strategy: object ``(n,)``, the strategy that chose each; empty for what is no strategy.
     """
@@ -163,7 +162,7 @@ class Shown:
     chance: NDArray[np.float64]
     liked: NDArray[np.bool_]
     said: NDArray[np.bool_]
-    verdict: NDArray[np.bool_]
+    rating: NDArray[np.bool_]
     predicted: NDArray[np.float64]
     strategy: NDArray[np.object_]
 

@@ -141,7 +141,7 @@ def _shown(rows: Sequence[Row], world: World) -> Shown:
         chance=np.array([row.chance for row in rows]),
         liked=np.array([row.liked for row in rows], dtype=np.bool_),
         said=np.array([row.feedback is not None for row in rows], dtype=np.bool_),
-        verdict=np.array([bool(row.feedback) for row in rows], dtype=np.bool_),
+        rating=np.array([bool(row.feedback) for row in rows], dtype=np.bool_),
         predicted=np.array([row.score if row.model_version else np.nan for row in rows]),
         strategy=np.array([row.strategy for row in rows], dtype=np.object_),
     )

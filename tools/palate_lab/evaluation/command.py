@@ -12,10 +12,9 @@ from palate.app.logs import set_up_logs
 from palate_tools.tables import open_console
 
 from palate_lab.evaluation.harness import EvaluationFailed, evaluate_labels
-from palate_lab.evaluation.labelled import LabelledTracks, read_labelled
-from palate_lab.evaluation.progress import show_progress
-from palate_lab.evaluation.splits import Split, impossible_sizes, make_splits
+from palate_lab.evaluation.labelled import LabelledTracks, Split, impossible_sizes, make_splits, read_labelled
 from palate_lab.evaluation.summary import print_summary, summarize, to_json
+from palate_lab.progress import show_progress
 
 __all__ = ["evaluate_file"]
 

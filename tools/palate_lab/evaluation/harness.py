@@ -21,10 +21,9 @@ from palate_tools.training.report import ListenerReport, Outcome
 from palate_tools.training.tasks import Task, run_tasks
 from sklearn.metrics import roc_auc_score
 
-from palate_lab.evaluation.labelled import LabelledTracks
-from palate_lab.evaluation.progress import Watcher
+from palate_lab.evaluation.labelled import LabelledTracks, Split
 from palate_lab.evaluation.references import reference_aucs
-from palate_lab.evaluation.splits import Split
+from palate_lab.progress import Watcher
 
 __all__ = ["EvaluationFailed", "Trial", "evaluate_labels"]
 
@@ -90,13 +89,13 @@ def evaluate_labels(
     }
     config = load_config(None, keys)
     with running_server(config) as address, Client(address, timeout=_PATIENCE_SECONDS) as client:
-        for number, split in enumerate(splits):
-            watch("telling labels", number, len(splits))
+        for split in splits:
+            watch("telling labels", 1, len(splits))
             _tell(client, tracks, split)
         reports = _train(config, splits, jobs, watch)
         figures = []
-        for number, split in enumerate(splits):
-            watch("ranking", number, len(splits))
+        for split in splits:
+            watch("ranking", 1, len(splits))
             figures.append((_rank(client, tracks, split, ""), _rank(client, tracks, split, _RANKING)))
     references = _references(tracks, splits, jobs, watch)
     return [
@@ -121,8 +120,8 @@ def _train(config: Config, splits: Sequence[Split], jobs: int, watch: Watcher) -
     largest_first = sorted(splits, key=lambda split: -split.size)
     work = [Task(config, split.user_id, _NOBODY) for split in largest_first]
     reports = {}
-    for number, report in enumerate(run_tasks(work, jobs, "processes")):
-        watch("training", number, len(work))
+    for report in run_tasks(work, jobs, "processes"):
+        watch("training", 1, len(work))
         for taste in report.tastes:
             if taste.outcome is Outcome.FAILED:
                 raise EvaluationFailed(f"training {report.user_id} failed: {taste.reason}")
@@ -159,8 +158,8 @@ def _references(tracks: LabelledTracks, splits: Sequence[Split], jobs: int, watc
         joblib.delayed(reference_aucs)(tracks, split.told, split.held) for split in splits
     )
     found = []
-    for number, figures in enumerate(fits):
-        watch("fitting references", number, len(splits))
+    for figures in fits:
+        watch("fitting references", 1, len(splits))
         found.append(figures)
     return found
 

@@ -1,4 +1,4 @@
-"""One listener's likes and dislikes as a file has them, and the catalog of their tracks."""
+"""One listener's likes and dislikes as a file has them, the catalog of their tracks, and which labels are held out."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,9 @@ from palate_tools.catalog.findings import Action
 from palate_tools.catalog.reading import open_source
 from palate_tools.catalog.rows import Reading
 from palate_tools.tables import counted
+from sklearn.model_selection import train_test_split
 
-__all__ = ["LabelledTracks", "read_labelled"]
+__all__ = ["LabelledTracks", "Split", "impossible_sizes", "make_splits", "read_labelled"]
 
 _TARGETS: Final = ("target", "liked", "label")
 _LIKED: Final = frozenset({"1", "1.0", "true", "yes", "like", "liked"})
@@ -145,3 +146,53 @@ def _found(reading: Reading, imported: Import, action: Action) -> dict[int, str]
 def _first(reasons: Mapping[int, str]) -> str:
     row = min(reasons)
     return f"row {row}, {reasons[row]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which labels are told and which are held out.
+
+    Attributes:
+        size: How many are told.
+        seed: What drew them.
+        told: Their positions, in the order in which they are told.
+        held: Positions of all others.
+    """
+
+    size: int
+    seed: int
+    told: NDArray[np.intp]
+    held: NDArray[np.intp]
+
+    @property
+    def user_id(self) -> str:
+        """The listener that stands for it."""
+        return f"listener-{self.size}-{self.seed}"
+
+
+def make_splits(liked: NDArray[np.bool_], sizes: Sequence[int], seeds: int) -> list[Split]:
+    """Draw labels of both kinds in their proportion, `seeds` times for each size; none of them impossible."""
+    return [
+        Split(size, seed, *train_test_split(np.arange(len(liked)), train_size=size, random_state=seed, stratify=liked))
+        for size in sizes
+        for seed in range(seeds)
+    ]
+
+
+def impossible_sizes(liked: NDArray[np.bool_], sizes: Sequence[int], least_held: int) -> dict[int, str]:
+    """Say of each size that these labels are too few for why.
+
+    Args:
+        liked: bool ``(n,)``, True for a like.
+        sizes: How many labels are to be told.
+        least_held: How many must be held out at least.
+    """
+    count, likes = len(liked), int(liked.sum())
+    rarer, kind = min((likes, "like"), (count - likes, "dislike"))
+    reasons = {}
+    for size in sizes:
+        if size + least_held > count:
+            reasons[size] = f"{counted(count, 'label')} are too few to tell so many and to hold out {least_held}"
+        elif not 1 <= size * rarer / count <= rarer - 1:
+            reasons[size] = f"too few {kind}s, {rarer} of {counted(count, 'label')}, to tell some and to hold out some"
+    return reasons

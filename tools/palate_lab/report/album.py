@@ -14,17 +14,14 @@ from palate_tools.training.dataset import Labels
 from palate_tools.training.resources import Resources
 
 from palate_lab.report import describing
-from palate_lab.report.comparing import Compared
 from palate_lab.report.fitting import dataset_of, fit_learner, lacking, seed_for
-from palate_lab.report.pictures.boosted import draw_boosted
-from palate_lab.report.pictures.boosting import draw_boosting
-from palate_lab.report.pictures.climb import draw_climb
-from palate_lab.report.pictures.compared import draw_compared
+from palate_lab.report.pictures.boosted import draw_boosted, draw_boosting
+from palate_lab.report.pictures.compared import Compared, draw_compared
 from palate_lab.report.pictures.confidence import draw_confidence
-from palate_lab.report.pictures.features import draw_features
-from palate_lab.report.pictures.genres import draw_genres
+from palate_lab.report.pictures.features import draw_features, draw_genres
 from palate_lab.report.pictures.logistic import draw_logistic
 from palate_lab.report.pictures.profile_map import draw_profile_map, project
+from palate_lab.report.pictures.progress import draw_progress
 from palate_lab.report.pictures.score_parts import draw_score_parts
 from palate_lab.report.pictures.slates import draw_cold_start, draw_fallback
 from palate_lab.report.pictures.surface import draw_surface, respond
@@ -97,14 +94,14 @@ def pictures_of(
 
 def _profile_pictures(listener: Listener) -> Iterator[Picture]:
     way, profile, *_ = SECTIONS
-    climb = listener.climb
+    progress = listener.progress
     yield Picture(
         "stages",
         way,
-        partial(draw_climb, climb, listener.user_id),
-        describing.climb(listener),
+        partial(draw_progress, progress, listener.user_id),
+        describing.progress(listener),
         "Shading and the names above say which strategy was in charge; a dashed line is a model that was published, "
-        f"and the learner that made it. {climb.note}".rstrip(),
+        f"and the learner that made it. {progress.note}".rstrip(),
     )
     yield Picture(
         "confidence",

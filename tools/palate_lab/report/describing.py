@@ -8,13 +8,12 @@ from palate.domain.track import FEATURES
 from palate_strategies.learners.gbdt import GbdtModel, LearningCurves
 from palate_strategies.learners.logistic import LogisticModel
 
-from palate_lab.report.comparing import Compared
 from palate_lab.report.fitting import chances
 from palate_lab.report.pictures.boosted import importances
-from palate_lab.report.pictures.climb import trailing_mean
-from palate_lab.report.pictures.compared import percent
+from palate_lab.report.pictures.compared import Compared, percent
 from palate_lab.report.pictures.features import percentiles
 from palate_lab.report.pictures.logistic import terms
+from palate_lab.report.pictures.progress import trailing_mean
 from palate_lab.report.pictures.surface import Surface
 from palate_lab.report.theme import name_stage
 from palate_lab.report.values import Fitted, Item, Listener, Slate, Taste
@@ -22,12 +21,12 @@ from palate_lab.report.values import Fitted, Item, Listener, Slate, Taste
 __all__ = [
     "boosted",
     "boosting",
-    "climb",
     "compared",
     "confidence",
     "features",
     "genres",
     "logistic",
+    "progress",
     "slate",
     "surface",
     "tastes",
@@ -36,9 +35,9 @@ __all__ = [
 _NAMED = 3
 
 
-def climb(listener: Listener) -> str:
+def progress(listener: Listener) -> str:
     """Describe the way up the stages."""
-    way = listener.climb
+    way = listener.progress
     if not len(way.positions):
         return "Line chart: nothing has been shown or rated yet."
     line = trailing_mean(way.liked, way.window)

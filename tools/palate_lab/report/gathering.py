@@ -16,8 +16,8 @@ from palate_tools.training.dataset import Labels
 from palate_tools.training.report import Outcome
 from palate_tools.training.resources import Resources
 
-from palate_lab.report.values import Climb, History, Item, Labelled, Listener, Publication, Slate, Taste
-from palate_lab.story.telling import Trained, Turn
+from palate_lab.report.values import History, Item, Labelled, Listener, Progress, Publication, Slate, Taste
+from palate_lab.story import Trained, Turn
 
 __all__ = ["gather", "happened", "read_labels"]
 
@@ -79,7 +79,7 @@ def gather(
         catalog_tastes=np.array([cluster.cluster_id for cluster in catalog.clusters])[catalog.cluster],
         history=history,
         slates=slates,
-        climb=_told_climb(told) if told else _logged_climb(resources, labels, history),
+        progress=_told_progress(told) if told else _logged_progress(resources, labels, history),
     )
 
 
@@ -165,9 +165,9 @@ def _stage(stages: Sequence[Registered], profile: Profile) -> str:
     return next(stage.name for stage in reversed(stages) if stage.stage is not None and stage.stage.admits(profile))
 
 
-def _told_climb(told: Sequence[Turn | Trained]) -> Climb:
+def _told_progress(told: Sequence[Turn | Trained]) -> Progress:
     turns = [turn for turn in told if isinstance(turn, Turn)]
-    return Climb(
+    return Progress(
         unit="turn",
         positions=np.array([turn.number + 1.0 for turn in turns]),
         liked=np.array([np.mean([row.liked for row in turn.rows]) for turn in turns]),
@@ -185,12 +185,12 @@ def _told_publications(told: Sequence[Turn | Trained]) -> Iterator[Publication]:
                 yield Publication(training.after + 1.5, published[0], training.labels)
 
 
-def _logged_climb(resources: Resources, labels: Labels, history: History) -> Climb:
+def _logged_progress(resources: Resources, labels: Labels, history: History) -> Progress:
     positions = np.arange(1.0, len(labels) + 1)
     places = np.minimum(np.searchsorted(history.given, labels.revisions), len(history.given) - 1)
     records = resources.store.models.records(labels.profile.user_id)
     served = [one for one in records if not one.taste_id and one.state in _SERVED]
-    return Climb(
+    return Progress(
         unit="rated track",
         positions=positions,
         liked=labels.liked.astype(np.float64),

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Climb", "Fitted", "History", "Item", "Labelled", "Listener", "Publication", "Slate", "Taste"]
+__all__ = ["Fitted", "History", "Item", "Labelled", "Listener", "Progress", "Publication", "Slate", "Taste"]
 
 Floats = NDArray[np.float64]
 Model = TypeVar("Model")
@@ -40,7 +40,7 @@ class Taste:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """The tracks with a standing verdict, in the order in which they were rated.
+    """The rated tracks, in the order in which they were rated.
 
     Attributes:
         features: float64 ``(n, 9)``, normal scores.
@@ -117,7 +117,7 @@ class Publication:
     """A model that went into service.
 
     Attributes:
-        position: The place in `Climb.positions` from which it may serve.
+        position: The place in `Progress.positions` from which it may serve.
         learner: The learner that trained it.
         labels: On how many labels.
     """
@@ -128,7 +128,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Climb:
+class Progress:
     """How much of what a listener was shown, or has rated, they like.
 
     Attributes:
@@ -191,7 +191,7 @@ class Listener:
         catalog_tastes: The cluster of each track of the catalog, as a taste_id.
         history: How the profile came about.
         slates: Slates by strategy.
-        climb: How much they liked on the way.
+        progress: How much they liked on the way.
     """
 
     user_id: str
@@ -205,4 +205,4 @@ class Listener:
     catalog_tastes: NDArray[np.str_]
     history: History
     slates: Mapping[str, Slate]
-    climb: Climb
+    progress: Progress

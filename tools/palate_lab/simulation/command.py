@@ -14,9 +14,8 @@ from palate.errors import ConfigError
 from palate.suggestion import suggestion
 from palate_tools.simulation.kinds import Kind, load_kinds
 from palate_tools.tables import Column, open_console, print_line, print_rows
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from palate_lab.progress import show_progress
 from palate_lab.simulation.results import ResultFolder
 from palate_lab.simulation.run import Plan, simulate
 from palate_lab.simulation.session import Habits
@@ -63,19 +62,14 @@ def simulate_listeners(  # noqa: PLR0913 - an option each
     """Do what `palate lab simulate` says: its options are the arguments."""
     plan = Plan(seed, listeners, turns, choose_kinds(kinds_path, names), Habits(page_size, feedback, strategy))
     folder = ResultFolder(out)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("turns", total=listeners * turns)
-        try:
-            with ExitStack() as closing:
-                clients = [closing.enter_context(connect()) for _ in range(concurrency)]
-                simulate(clients, plan, folder, lambda count: progress.advance(task, count))
-        except CallFailed:
-            progress.stop()
-            if folder.begun:
-                click.echo(f"stopped; the same command continues from what is in {out}", err=True)
-            raise
+    try:
+        with show_progress() as watch, ExitStack() as closing:
+            clients = [closing.enter_context(connect()) for _ in range(concurrency)]
+            simulate(clients, plan, folder, lambda count: watch("turns", count, listeners * turns))
+    except CallFailed:
+        if folder.begun:
+            click.echo(f"stopped; the same command continues from what is in {out}", err=True)
+        raise
     _show(summarize(folder.read()), out, as_json=as_json)
 
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 from palate import __version__
 from palate.client import Client
 from palate_tools.simulation.chance import Draws
-from palate_tools.simulation.clusters import Cluster, read_clusters
 from palate_tools.simulation.kinds import Kind
 from palate_tools.simulation.listener import SimulatedListener
+from palate_tools.simulation.tracks import Cluster, read_clusters
 
 from palate_lab.simulation.results import ResultFolder
 from palate_lab.simulation.session import Habits, Listening, Row, TrackReader, to_table

@@ -179,10 +179,10 @@ class Listening:
         )
         shown = tracks.table([item.track_id for item in page.items])
         judgement = self.listener.judge(shown, turn)
-        verdicts = self._spoken(judgement.verdict.tolist(), turn)
-        self._tell(client, page, verdicts, turn)
+        ratings = self._spoken(judgement.rating.tolist(), turn)
+        self._tell(client, page, ratings, turn)
         wanted = self.listener.wants(shown, turn).tolist()
-        heard = zip(wanted, judgement.chance.tolist(), judgement.liked.tolist(), verdicts, strict=True)
+        heard = zip(wanted, judgement.chance.tolist(), judgement.liked.tolist(), ratings, strict=True)
         standing = page.profile_revision, stage, round(confidence, _DECIMALS)
         return [
             self._row((turn, position), item, cluster_id, facts, standing)
@@ -232,28 +232,28 @@ class Listening:
             return "", 0.0
         return profile.stage, profile.confidence
 
-    def _spoken(self, verdicts: Sequence[bool], turn: int) -> list[bool | None]:
-        """Return the verdicts that the listener gives; None where they say nothing."""
-        chosen = self.listener.speaks_of(len(verdicts), self.habits.feedback, turn)
-        return [verdict if position in chosen else None for position, verdict in enumerate(verdicts)]
+    def _spoken(self, ratings: Sequence[bool], turn: int) -> list[bool | None]:
+        """Return the ratings that the listener gives; None where they say nothing."""
+        chosen = self.listener.speaks_of(len(ratings), self.habits.feedback, turn)
+        return [rating if position in chosen else None for position, rating in enumerate(ratings)]
 
     def _tell(
         self,
         client: Client,
         page: recommendation_pb2.RecommendResponse,
-        verdicts: Sequence[bool | None],
+        ratings: Sequence[bool | None],
         turn: int,
     ) -> None:
         requests = [
             feedback_pb2.RecordFeedbackRequest(
                 user_id=self.user_id,
                 track_id=item.track_id,
-                verdict=feedback_pb2.VERDICT_LIKE if verdict else feedback_pb2.VERDICT_DISLIKE,
+                verdict=feedback_pb2.VERDICT_LIKE if rating else feedback_pb2.VERDICT_DISLIKE,
                 request_id=f"{self.user_id}-{turn}-{position}",
                 recommendation_id=page.recommendation_id,
             )
-            for position, (item, verdict) in enumerate(zip(page.items, verdicts, strict=True))
-            if verdict is not None
+            for position, (item, rating) in enumerate(zip(page.items, ratings, strict=True))
+            if rating is not None
         ]
         if requests:
             client.batch_record_feedback(requests)

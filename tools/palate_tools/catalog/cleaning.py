@@ -1,4 +1,4 @@
-"""Turning a file's columns into tracks: what can be mended for certain is mended, everything else refused."""
+"""Turning a file's columns into tracks: what can be fixed for certain is fixed, everything else refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from palate.domain.track import FEATURE_RANGES, FEATURES
 from palate.errors import CatalogError
 
+from palate_tools.catalog.fields import Numbers, read_artists, read_genres, read_numbers
 from palate_tools.catalog.findings import Action, Finding, Ledger
-from palate_tools.catalog.lists import read_artists, read_genres
-from palate_tools.catalog.numbers import Numbers, read_numbers
 from palate_tools.catalog.rows import Misfit, Reading
 
 __all__ = ["MAX_ID_BYTES", "UNKNOWN_ARTIST", "Cleaned", "clean", "plain_track_ids"]

@@ -75,7 +75,7 @@ class Ledger:
         self.kept &= ~mask
 
     def repair(self, mask: NDArray[np.bool_], column: str, what: str, values: pa.Array) -> None:
-        """Note that the column was mended in the rows of the mask."""
+        """Note that the column was fixed in the rows of the mask."""
         self._record(Action.REPAIRED, mask, column, what, values)
 
     def _record(self, action: Action, mask: NDArray[np.bool_], column: str, what: str, values: pa.Array) -> None:

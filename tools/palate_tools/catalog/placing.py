@@ -113,7 +113,7 @@ def _by_features(features: NDArray[np.float32], labelled: Labelled, clusters: Ge
     try:
         placer = FeaturePlacer.fit(scale.normalize(labelled.features), labelled.cluster_ids, clusters.excluded)
     except ValueError as exc:
-        raise CatalogError(f"tracks without a genre cannot be placed: {exc}; mend the cluster file") from exc
+        raise CatalogError(f"tracks without a genre cannot be placed: {exc}; fix the cluster file") from exc
     return placer.place(scale.normalize(features))
 
 

@@ -1,4 +1,4 @@
-"""What the console does to a server, without a screen: one listener's slates, verdicts, tastes and models."""
+"""What the console does to a server, without a screen: one listener's slates, ratings, tastes and models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from palate.client import Client, NotFound, pages
 from palate.v1 import catalog_pb2, feedback_pb2, model_pb2, profile_pb2, recommendation_pb2, strategy_pb2
 
 from palate_tools.picking import title_line
-from palate_tools.simulation.clusters import Cluster, read_clusters
 from palate_tools.simulation.kinds import load_kinds
 from palate_tools.simulation.listener import SimulatedListener
+from palate_tools.simulation.tracks import Cluster, read_clusters
 
-__all__ = ["DISLIKE", "LIKE", "Pick", "Session", "Slate", "Verdict"]
+__all__ = ["DISLIKE", "LIKE", "Pick", "Rating", "Session", "Slate"]
 
-Verdict: TypeAlias = feedback_pb2.Verdict.ValueType
+Rating: TypeAlias = feedback_pb2.Verdict.ValueType
 
 LIKE: Final = feedback_pb2.VERDICT_LIKE
 DISLIKE: Final = feedback_pb2.VERDICT_DISLIKE
-_VERDICTS: Final[Mapping[int, Verdict]] = {
+_RATINGS: Final[Mapping[int, Rating]] = {
     profile_pb2.FEEDBACK_KIND_LIKE: LIKE,
     profile_pb2.FEEDBACK_KIND_DISLIKE: DISLIKE,
 }
@@ -54,10 +54,10 @@ class Slate:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A verdict that can be undone: what stood before it, None for nothing."""
+    """A rating that can be undone: what stood before it, None for nothing."""
 
     track: catalog_pb2.Track
-    before: Verdict | None
+    before: Rating | None
 
 
 class Session:
@@ -74,7 +74,7 @@ class Session:
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self.user_id = ""
-        self.verdicts: dict[str, Verdict] = {}
+        self.ratings: dict[str, Rating] = {}
         self._connect = connect
         self._client = connect()
         self._judged: list[_Judged] = []
@@ -100,9 +100,9 @@ class Session:
         self._client.close()
 
     def choose(self, user_id: str) -> None:
-        """Take up a listener, with the verdicts that stand; a new one has none."""
-        verdicts = self._standing(user_id)
-        self.user_id, self.verdicts = user_id, verdicts
+        """Take up a listener, with the current ratings; a new one has none."""
+        ratings = self._standing(user_id)
+        self.user_id, self.ratings = user_id, ratings
         self._judged.clear()
 
     @cached_property
@@ -148,27 +148,27 @@ class Session:
             return Slate(picks, answer, page=1)
         return Slate(picks, answer, after.page + 1, after.first + len(after.picks))
 
-    def judge(self, track: catalog_pb2.Track, verdict: Verdict, recommendation_id: str = "") -> None:
-        """Record a verdict; it takes the place of an earlier one on the same track."""
-        self._client.record_feedback(self.user_id, track.track_id, verdict, recommendation_id=recommendation_id)
-        self._judged.append(_Judged(track, self.verdicts.get(track.track_id)))
-        self.verdicts[track.track_id] = verdict
+    def judge(self, track: catalog_pb2.Track, rating: Rating, recommendation_id: str = "") -> None:
+        """Record a rating; it takes the place of an earlier one on the same track."""
+        self._client.record_feedback(self.user_id, track.track_id, rating, recommendation_id=recommendation_id)
+        self._judged.append(_Judged(track, self.ratings.get(track.track_id)))
+        self.ratings[track.track_id] = rating
 
     def undo(self) -> str:
-        """Take the last verdict back, so that what stood before stands again.
+        """Take the last rating back, so that what stood before stands again.
 
         Returns:
-            The track's title line; empty when there is no verdict to take back.
+            The track's title line; empty when there is no rating to take back.
         """
         if not self._judged:
             return ""
         last = self._judged[-1]
         if last.before is None:
             self._client.retract_feedback(self.user_id, last.track.track_id)
-            del self.verdicts[last.track.track_id]
+            del self.ratings[last.track.track_id]
         else:
             self._client.record_feedback(self.user_id, last.track.track_id, last.before)
-            self.verdicts[last.track.track_id] = last.before
+            self.ratings[last.track.track_id] = last.before
         self._judged.pop()
         return title_line(last.track)
 
@@ -195,13 +195,13 @@ class Session:
             self._tracks[track_id] = self._client.get_track(track_id).track
         return self._tracks[track_id]
 
-    def _standing(self, user_id: str) -> dict[str, Verdict]:
-        """Return the verdicts that stand, from the feedback log."""
-        standing: dict[str, Verdict] = {}
+    def _standing(self, user_id: str) -> dict[str, Rating]:
+        """Return the current ratings, from the feedback log."""
+        standing: dict[str, Rating] = {}
         try:
             for part in self._client.export_profile(user_id):
-                if part.HasField("event") and part.event.kind in _VERDICTS:
-                    standing[part.event.track_id] = _VERDICTS[part.event.kind]
+                if part.HasField("event") and part.event.kind in _RATINGS:
+                    standing[part.event.track_id] = _RATINGS[part.event.kind]
                 elif part.event.kind == profile_pb2.FEEDBACK_KIND_RETRACT:
                     standing.pop(part.event.track_id, None)
         except NotFound:

@@ -12,7 +12,7 @@ from rich.styled import Styled
 from rich.table import Table
 from rich.text import Text
 
-from palate_tools.console.session import Pick, Verdict
+from palate_tools.console.session import Pick, Rating
 from palate_tools.console.words import EXPLORED, MARKS, fitting, stage_name, taste_name
 from palate_tools.picking import artists
 from palate_tools.tables import printable
@@ -43,14 +43,14 @@ class Line:
         number: Its place, from 1.
         track: The track.
         pick: Where it was recommended, how.
-        verdict: What the listener thinks of it.
+        rating: What the listener thinks of it.
         renewed: Whether another model scored it than its taste's tracks of the slate before.
     """
 
     number: int
     track: catalog_pb2.Track
     pick: Pick | None = None
-    verdict: Verdict | None = None
+    rating: Rating | None = None
     renewed: bool = False
 
 
@@ -122,9 +122,9 @@ def _below(left: RenderableType, right: Text) -> RenderableType:
 
 
 def _signs(line: Line) -> Text:
-    """Return the verdict's sign and that of exploration."""
+    """Return the rating's sign and that of exploration."""
     explored = line.pick is not None and line.pick.item.exploration
-    return Text.assemble(MARKS[line.verdict], (EXPLORED if explored else " ", "magenta"))
+    return Text.assemble(MARKS[line.rating], (EXPLORED if explored else " ", "magenta"))
 
 
 def _score(line: Line) -> Text:

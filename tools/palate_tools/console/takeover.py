@@ -2,7 +2,7 @@
 
 from palate.v1 import catalog_pb2
 
-from palate_tools.console.session import DISLIKE, LIKE, Verdict
+from palate_tools.console.session import DISLIKE, LIKE, Rating
 from palate_tools.simulation.listener import SimulatedListener
 from palate_tools.simulation.tracks import TrackTable
 
@@ -32,9 +32,9 @@ class Takeover:
         """Ids of the genre clusters that it has a taste in now."""
         return [taste.cluster_id for taste in self._listener.tastes if taste.holds(self._turn)]
 
-    def judge(self, track: catalog_pb2.Track) -> Verdict:
+    def judge(self, track: catalog_pb2.Track) -> Rating:
         """Return what it thinks of a track."""
-        [liked] = self._listener.verdicts(TrackTable.of([track]), self._turn).tolist()
+        [liked] = self._listener.ratings(TrackTable.of([track]), self._turn).tolist()
         self._judged += 1
         self._liked += liked
         return LIKE if liked else DISLIKE

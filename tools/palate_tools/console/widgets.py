@@ -13,7 +13,7 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from palate_tools.console.profile_view import profile_view
-from palate_tools.console.session import Verdict
+from palate_tools.console.session import Rating
 from palate_tools.console.slate_view import Layout, Line, headings, layout_of, track_view
 
 __all__ = ["ProfilePane", "TrackList"]
@@ -46,16 +46,16 @@ class TrackList(OptionList):
         self._draw()
         self.highlighted = 0 if lines else None
 
-    def mark(self, verdicts: Mapping[str, Verdict]) -> None:
+    def mark(self, ratings: Mapping[str, Rating]) -> None:
         """Draw those tracks anew of which the listener thinks something else now.
 
         Args:
-            verdicts: The verdicts that stand, by track_id.
+            ratings: The ratings that stand, by track_id.
         """
         for index, line in enumerate(self._tracks):
-            verdict = verdicts.get(line.track.track_id)
-            if verdict != line.verdict:
-                self._tracks[index] = replace(line, verdict=verdict)
+            rating = ratings.get(line.track.track_id)
+            if rating != line.rating:
+                self._tracks[index] = replace(line, rating=rating)
                 drawn = track_view(self._tracks[index], self._layout, self._clusters)
                 self.replace_option_prompt_at_index(index, drawn)
 

@@ -6,7 +6,7 @@ from typing import Final
 from palate.v1 import catalog_pb2, profile_pb2
 from rich.cells import cell_len
 
-from palate_tools.console.session import DISLIKE, LIKE, Verdict
+from palate_tools.console.session import DISLIKE, LIKE, Rating
 
 __all__ = ["EXPLORED", "MARKS", "STATES", "fitting", "meter", "stage_name", "taste_name"]
 
@@ -17,12 +17,12 @@ _DOT: Final = " · "
 _LEGIBLE: Final = 4
 """Cells of a text that has to be seen for it to say anything."""
 
-MARKS: Final[Mapping[Verdict | None, tuple[str, str]]] = {
+MARKS: Final[Mapping[Rating | None, tuple[str, str]]] = {
     None: (" ", ""),
     LIKE: ("♥", "bold green"),
     DISLIKE: ("✗", "bold red"),
 }
-"""Sign and style of each verdict."""
+"""Sign and style of each rating."""
 
 STATES: Final[Mapping[int, tuple[str, str]]] = {
     profile_pb2.TASTE_STATE_ACTIVE: ("active", "green"),

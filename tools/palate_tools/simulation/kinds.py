@@ -37,7 +37,7 @@ class Kind(_Table):
     features: Annotated[int, Field(ge=1, le=9)] = 4
     """How many audio features matter to a taste; the others do not."""
     decisiveness: Annotated[float, Field(gt=0)] = 3.0
-    """How sure verdicts are: with 0 left to chance, with large values a matter of the sound alone."""
+    """How sure ratings are: with 0 left to chance, with large values a matter of the sound alone."""
     interaction: Annotated[float, Field(ge=0)] = 0.5
     """How much two features count together, beside what each counts by itself."""
     loyalty: Annotated[float, Field(ge=0)] = 1.0
@@ -47,7 +47,7 @@ class Kind(_Table):
     popularity: Annotated[float, Field(ge=0)] = 0.5
     """How much popularity counts at most, for or against."""
     mislabelled: Annotated[float, Field(ge=0, lt=0.5)] = 0.02
-    """Share of verdicts that are given the wrong way round."""
+    """Share of ratings that are given the wrong way round."""
     drift_turns: Annotated[int, Field(ge=0)] = 0
     """Turns in which what counts within each taste becomes something else; 0 for never."""
     shock_turn: Annotated[int, Field(ge=0)] = 0

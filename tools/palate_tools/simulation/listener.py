@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from palate.errors import ConfigError
 
 from palate_tools.simulation.chance import Draws, sigmoid, utility_of
-from palate_tools.simulation.clusters import Cluster, distances
 from palate_tools.simulation.kinds import Kind
 from palate_tools.simulation.preference import Preference
-from palate_tools.simulation.tracks import TrackTable
+from palate_tools.simulation.tracks import Cluster, TrackTable, distances
 
 __all__ = ["Judgement", "SimulatedListener", "Taste"]
 
@@ -51,19 +50,19 @@ class Judgement(NamedTuple):
     Attributes:
         chance: float64 ``(n,)``, the probability that each is liked.
         liked: bool ``(n,)``, whether it is.
-        verdict: bool ``(n,)``, what they say of it, True for a like.
+        rating: bool ``(n,)``, what they say of it, True for a like.
     """
 
     chance: NDArray[np.float64]
     liked: NDArray[np.bool_]
-    verdict: NDArray[np.bool_]
+    rating: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedListener:
     """A listener of whom everything is known.
 
-    Chances are computed from operations that round the same everywhere, and verdicts from hashes: they are the same
+    Chances are computed from operations that round the same everywhere, and ratings from hashes: they are the same
     on every machine, whatever else was asked before.
 
     Attributes:
@@ -128,12 +127,12 @@ class SimulatedListener:
         """Return which tracks the listener likes at a turn, bool ``(n,)``."""
         return self.judge(tracks, turn).liked
 
-    def verdicts(self, tracks: TrackTable, turn: int) -> NDArray[np.bool_]:
+    def ratings(self, tracks: TrackTable, turn: int) -> NDArray[np.bool_]:
         """Return what the listener says of tracks, True for a like, bool ``(n,)``: now and then the wrong way."""
-        return self.judge(tracks, turn).verdict
+        return self.judge(tracks, turn).rating
 
     def speaks_of(self, shown: int, count: int, turn: int) -> list[int]:
-        """Return the positions of the tracks on a page that the listener gives a verdict on, whichever these are.
+        """Return the positions of the tracks on a page that the listener gives a rating on, whichever these are.
 
         Args:
             shown: How many tracks are on the page.

@@ -16,8 +16,8 @@ from textual.widgets._footer import FooterKey
 Tell = Callable[..., None]
 
 
-def verdicts(client: Client, user_id: str) -> dict[str, int]:
-    """Return a listener's verdicts in the order in which they were given, by the server's log."""
+def ratings(client: Client, user_id: str) -> dict[str, int]:
+    """Return a listener's ratings in the order in which they were given, by the server's log."""
     events = [part.event for part in client.export_profile(user_id) if part.HasField("event")]
     return {event.track_id: event.kind for event in events}
 
@@ -46,7 +46,7 @@ def test_one_key_likes_and_one_dislikes(tell: Tell, client: Client) -> None:
         assert 2 == screen.tracks.highlighted
 
     tell("ben", story)
-    assert {first: feedback_pb2.VERDICT_LIKE, second: feedback_pb2.VERDICT_DISLIKE} == verdicts(client, "ben")
+    assert {first: feedback_pb2.VERDICT_LIKE, second: feedback_pb2.VERDICT_DISLIKE} == ratings(client, "ben")
     events = [part.event for part in client.export_profile("ben") if part.HasField("event")]
     assert {slate.recommendation_id} == {event.recommendation_id for event in events}
 
@@ -64,7 +64,7 @@ def test_verdicts_are_undone_one_by_one(tell: Tell, client: Client) -> None:
         await screen.see("there is nothing to undo", "0 rated")
 
     tell("cleo", story)
-    assert profile_pb2.FEEDBACK_KIND_RETRACT == verdicts(client, "cleo")[first]
+    assert profile_pb2.FEEDBACK_KIND_RETRACT == ratings(client, "cleo")[first]
 
 
 def test_the_slate_goes_on_and_begins_again(tell: Tell) -> None:
@@ -100,7 +100,7 @@ def test_the_catalog_is_searched_and_judged(tell: Tell, client: Client) -> None:
         await screen.see("Extreme metal", "revision 3")
 
     tell("eva", story)
-    assert {track.track_id: feedback_pb2.VERDICT_LIKE} == verdicts(client, "eva")
+    assert {track.track_id: feedback_pb2.VERDICT_LIKE} == ratings(client, "eva")
 
 
 def test_a_listener_is_chosen_typed_or_made(tell: Tell, client: Client) -> None:
@@ -262,10 +262,10 @@ def test_a_simulated_listener_takes_over_until_it_is_stopped(
         listeners.append(screen.app.session.guest("separated", 7))
 
     tell("lea", story)
-    said = verdicts(client, "lea")
+    said = ratings(client, "lea")
     assert len(said) >= 10
     tracks = TrackTable.of(client.get_track(track_id).track for track_id in said)
-    assert [kind == feedback_pb2.VERDICT_LIKE for kind in said.values()] == listeners[0].verdicts(tracks, 0).tolist()
+    assert [kind == feedback_pb2.VERDICT_LIKE for kind in said.values()] == listeners[0].ratings(tracks, 0).tolist()
 
 
 def test_a_name_that_the_server_refuses_is_said_once(server: str, look: Any) -> None:
@@ -289,7 +289,7 @@ def test_a_tiny_terminal_breaks_nothing(tell: Tell) -> None:
         for key in ("question_mark", "w", "s", "m", "slash"):
             await screen.press(key, "escape")
         await screen.press("l")
-        await screen.until(lambda: screen.tracks.lines[0].verdict)
+        await screen.until(lambda: screen.tracks.lines[0].rating)
 
     tell("ned", story, size=(16, 6))
 

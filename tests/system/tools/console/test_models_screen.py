@@ -23,10 +23,10 @@ def address(serve: Serve) -> str:
     with Client(started) as client:
         found = [*client.search_tracks("a", page_size=100, genre_cluster_id="electronica").tracks]
         found = sorted(found, key=lambda track: track.features.energy)
-        verdicts = {feedback_pb2.VERDICT_DISLIKE: found[:25], feedback_pb2.VERDICT_LIKE: found[-25:]}
+        ratings = {feedback_pb2.VERDICT_DISLIKE: found[:25], feedback_pb2.VERDICT_LIKE: found[-25:]}
         client.batch_record_feedback(
-            feedback_pb2.RecordFeedbackRequest(user_id="ana", track_id=track.track_id, verdict=verdict)
-            for verdict, tracks in verdicts.items()
+            feedback_pb2.RecordFeedbackRequest(user_id="ana", track_id=track.track_id, verdict=rating)
+            for rating, tracks in ratings.items()
             for track in tracks
         )
     return started

@@ -27,7 +27,7 @@ def test_a_new_listener_stands_on_the_lowest_stage(session: Session) -> None:
         session.profile().revision,
         session.profile().stage,
     )
-    assert {} == session.verdicts
+    assert {} == session.ratings
 
 
 def test_a_listener_is_taken_up_with_the_verdicts_that_stand(session: Session, client: Client) -> None:
@@ -38,11 +38,11 @@ def test_a_listener_is_taken_up_with_the_verdicts_that_stand(session: Session, c
     client.dislike("ben", turned)
     client.retract_feedback("ben", retracted)
     session.choose("ben")
-    assert {liked: LIKE, turned: DISLIKE} == session.verdicts
+    assert {liked: LIKE, turned: DISLIKE} == session.ratings
 
 
 def test_what_is_undone_belongs_to_the_listener(session: Session) -> None:
-    """Another listener's verdicts cannot be taken back."""
+    """Another listener's ratings cannot be taken back."""
     session.choose("cleo")
     session.judge(session.recommend().picks[0].track, LIKE)
     session.choose("dan")
@@ -63,7 +63,7 @@ def test_a_verdict_that_cannot_be_undone_still_can_be_later(session: Session, cl
 
 
 def test_a_session_goes_on_with_a_new_connection(session: Session) -> None:
-    """The listener and their verdicts stay."""
+    """The listener and their ratings stay."""
     session.choose("fay")
     session.judge(session.recommend().picks[0].track, LIKE)
     session.reconnect()

@@ -51,5 +51,5 @@ def test_a_ratio_to_nothing_is_infinite() -> None:
 
 @pytest.mark.parametrize("interval", [Interval(1, -0.1, 2), Interval(1, 0.0, 2)])
 def test_an_interval_that_touches_zero_is_not_above_it(interval: Interval) -> None:
-    """A verdict needs the whole interval."""
+    """A rating needs the whole interval."""
     assert not interval.above_zero

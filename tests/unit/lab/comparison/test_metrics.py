@@ -81,7 +81,7 @@ def test_useful_is_the_first_window_that_pleases() -> None:
 
 
 def test_calibration_is_the_mean_gap_between_chance_and_share() -> None:
-    """Half of the verdicts in a bin that is 0.15 too sure, the others in one that is right."""
+    """Half of the ratings in a bin that is 0.15 too sure, the others in one that is right."""
     chances, liked = [0.65] * 4 + [0.25] * 4, [1, 1, 0, 0, 1, 0, 0, 0]
     assert pytest.approx(0.5 * 0.15) == expected_calibration_error(chances, liked)
     assert 0 == expected_calibration_error([1.0], [True])

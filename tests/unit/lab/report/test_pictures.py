@@ -11,21 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from palate.plugins.learner import Dataset
 from palate_lab.report import describing
-from palate_lab.report.comparing import Compared
 from palate_lab.report.lettering import fitted, width_of, writable
-from palate_lab.report.pictures.boosted import draw_boosted, importances
-from palate_lab.report.pictures.boosting import draw_boosting
-from palate_lab.report.pictures.climb import draw_climb, trailing_mean
-from palate_lab.report.pictures.compared import draw_compared
+from palate_lab.report.pictures.boosted import draw_boosted, draw_boosting, importances
+from palate_lab.report.pictures.compared import Compared, draw_compared
 from palate_lab.report.pictures.confidence import apart, draw_confidence
-from palate_lab.report.pictures.features import draw_features, percentiles
-from palate_lab.report.pictures.genres import draw_genres
+from palate_lab.report.pictures.features import draw_features, draw_genres, percentiles
 from palate_lab.report.pictures.logistic import calibration, draw_logistic, terms
 from palate_lab.report.pictures.profile_map import draw_profile_map, project
+from palate_lab.report.pictures.progress import draw_progress, trailing_mean
 from palate_lab.report.pictures.score_parts import draw_score_parts
 from palate_lab.report.pictures.slates import draw_cold_start, draw_fallback
 from palate_lab.report.theme import colours_of, in_theme
-from palate_lab.report.values import Climb, Fitted, History, Item, Labelled, Listener, Publication, Slate, Taste
+from palate_lab.report.values import Fitted, History, Item, Labelled, Listener, Progress, Publication, Slate, Taste
 from palate_strategies.learners.gbdt import Gbdt, GbdtConfig, LearningCurves
 from palate_strategies.learners.logistic import Logistic, LogisticConfig
 
@@ -56,7 +53,9 @@ def listener(tastes: int, rated: int, *, strategies: tuple[str, ...] = ()) -> Li
     labelled = Labelled(random.normal(size=(rated, 9)), np.arange(rated) % 2 == 0, np.array(names, dtype=np.str_))
     positions = np.arange(1.0, rated + 1)
     stages = strategies or tuple("cold_start" if number < 2 else "ranking" for number in range(rated))
-    climb = Climb("rated track", positions, labelled.liked.astype(float), 3, stages, (Publication(1.5, "neural", 12),))
+    progress = Progress(
+        "rated track", positions, labelled.liked.astype(float), 3, stages, (Publication(1.5, "neural", 12),)
+    )
     return Listener(
         user_id="ana",
         origin="ana, a listener of a test.",
@@ -74,7 +73,7 @@ def listener(tastes: int, rated: int, *, strategies: tuple[str, ...] = ()) -> Li
             stages,
         ),
         slates={},
-        climb=climb,
+        progress=progress,
     )
 
 
@@ -129,7 +128,7 @@ def test_every_picture_of_a_profile_is_drawn_whatever_there_is(tastes: int, rate
         lambda: draw_features(known),
         lambda: draw_genres(known),
         lambda: draw_confidence(known),
-        lambda: draw_climb(known.climb, known.user_id),
+        lambda: draw_progress(known.progress, known.user_id),
     ):
         assert_sound(draw)
     for describe in (
@@ -137,7 +136,7 @@ def test_every_picture_of_a_profile_is_drawn_whatever_there_is(tastes: int, rate
         describing.features,
         describing.genres,
         describing.confidence,
-        describing.climb,
+        describing.progress,
     ):
         assert describe(known)
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pytest
-from palate_tools.catalog.lists import read_artists, read_genres, split_artists, split_genres
+from palate_tools.catalog.fields import read_artists, read_genres, split_artists, split_genres
 
 
 @pytest.mark.parametrize("name", ["10,000 Maniacs", "Earth, Wind & Fire", "Tyler, The Creator", "[spunge]", "AC/DC"])

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from palate.catalog.snapshot import Catalog
-from palate_tools.simulation.clusters import Cluster, group_by_cluster
-from palate_tools.simulation.tracks import TrackTable
+from palate_tools.simulation.tracks import Cluster, TrackTable, group_by_cluster
 
 
 @pytest.fixture(scope="session")

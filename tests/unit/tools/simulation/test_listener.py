@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from palate.errors import ConfigError
-from palate_tools.simulation.clusters import Cluster, distances
 from palate_tools.simulation.kinds import load_kinds
 from palate_tools.simulation.listener import SimulatedListener
-from palate_tools.simulation.tracks import TrackTable
+from palate_tools.simulation.tracks import Cluster, TrackTable, distances
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -54,16 +53,16 @@ def test_chances_and_verdicts_are_these_bytes_on_every_machine(clusters: Sequenc
     digest = hashlib.sha256()
     for turn in (0, 17, 90):
         digest.update(listener.chances(tracks, turn).astype("<f8").tobytes())
-        digest.update(listener.verdicts(tracks, turn).tobytes())
+        digest.update(listener.ratings(tracks, turn).tobytes())
     assert "4bb625f8755d1acec55902312f913230da6832b99c5a55011fce7e9efe960da6" == digest.hexdigest()
 
 
 def test_a_verdict_depends_on_nothing_that_was_asked_before(clusters: Sequence[Cluster], tracks: TrackTable) -> None:
-    """One by one, in another order, or all together: the same track gets the same verdict."""
+    """One by one, in another order, or all together: the same track gets the same rating."""
     listener = SimulatedListener.draw(KINDS["separated"], 1, clusters)
     rows = np.random.default_rng(0).permutation(len(tracks))[:50]
-    together = listener.verdicts(tracks, 4)[rows].tolist()
-    assert together == [bool(listener.verdicts(tracks.take([row]), 4)[0]) for row in rows]
+    together = listener.ratings(tracks, 4)[rows].tolist()
+    assert together == [bool(listener.ratings(tracks.take([row]), 4)[0]) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_some_features_do_not_matter(draw: Draw, tracks: TrackTable) -> None:
 
 def test_verdicts_are_given_the_wrong_way_now_and_then(draw: Draw, tracks: TrackTable) -> None:
     """At the rate of the kind."""
-    wrong = [(listener.verdicts(tracks, 0) != listener.liked(tracks, 0)).mean() for listener in draw("separated")]
+    wrong = [(listener.ratings(tracks, 0) != listener.liked(tracks, 0)).mean() for listener in draw("separated")]
     assert 0.015 < np.mean(wrong) < 0.025
 
 

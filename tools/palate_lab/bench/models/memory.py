@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 
-from palate_lab.bench.models.asking import Asking, asking
 from palate_lab.bench.models.publisher import Publisher, prepare, publisher
-from palate_lab.bench.models.watching import Watch, ask_until_current
+from palate_lab.bench.models.watching import Asking, Watch, ask_until_current, asking
 from palate_lab.bench.process import BenchmarkError, start_server
 
 __all__ = ["MemoryCurve", "measure_memory"]

@@ -14,11 +14,19 @@ from palate_lab.bench.models.scoring import ScoringFigures
 from palate_lab.bench.models.swaps import SwapFigures
 from palate_lab.bench.models.training import TrainingFigures
 from palate_lab.bench.samples import Sample
-from palate_lab.bench.tables import table
 
-__all__ = ["model_document", "print_models"]
+__all__ = ["model_document", "print_models", "table"]
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
+
+
+def table(title: str, *columns: str) -> Table:
+    """Return an empty table whose first column names the row; the others hold figures."""
+    made = Table(title=title, title_justify="left")
+    made.add_column(no_wrap=True)
+    for column in columns:
+        made.add_column(column, justify="right")
+    return made
 
 
 def print_models(results: ModelResults, console: Console) -> None:

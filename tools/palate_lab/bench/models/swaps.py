@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 from palate.catalog.snapshot import Catalog
 
-from palate_lab.bench.models.asking import Asking, asking
 from palate_lab.bench.models.publisher import prepare, publisher
-from palate_lab.bench.models.watching import Watch, ask_until_current
+from palate_lab.bench.models.watching import Asking, Watch, ask_until_current, asking
 from palate_lab.bench.process import ServerProcess, start_server
-from palate_lab.bench.samples import Sample
-from palate_lab.bench.sampling import sampled
+from palate_lab.bench.samples import Sample, sampled
 
 __all__ = ["SwapFigures", "SwapLoad", "measure_swaps"]
 

@@ -1,20 +1,40 @@
-"""What has been published, and whether answers name it."""
+"""Recommend as the model rows call it: what has been published, and whether answers name it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
 
+import grpc
 from palate.v1 import recommendation_pb2
 
-from palate_lab.bench.models.asking import Asking
 from palate_lab.bench.models.publishing import Publication
-from palate_lab.bench.process import BenchmarkError
+from palate_lab.bench.process import BenchmarkError, ServerProcess
+from palate_lab.bench.traffic import RECOMMEND
 
-__all__ = ["RUNG", "Watch", "ask_until_current"]
+__all__ = ["STAGE", "Asking", "Watch", "ask_until_current", "asking"]
 
-RUNG: Final = "gbdt"
+Asking: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""Asks for a listener's ten items; BenchmarkError when the call fails."""
+STAGE: Final = "gbdt"
 """The strategy that serves the listeners of these rows. It uses models of all families."""
-
 _ATTEMPTS: Final = 10
+
+
+@asynccontextmanager
+async def asking(server: ServerProcess) -> AsyncIterator[Asking]:
+    """Connect to a server for the time of the block."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        method: Any = channel.unary_unary(RECOMMEND)
+
+        async def ask(user_id: str) -> bytes:
+            request = recommendation_pb2.RecommendRequest(user_id=user_id).SerializeToString()
+            try:
+                answer: bytes = await method(request)
+            except grpc.aio.AioRpcError as error:
+                raise BenchmarkError(f"{RECOMMEND} failed: {error.code().name}: {error.details()}") from error
+            return answer
+
+        yield ask
 
 
 class Watch:
@@ -25,7 +45,7 @@ class Watch:
 
     Attributes:
         publications: Everything that has been published, in the order of the acknowledgements.
-        degraded: How many answers came from a stage below `RUNG`, which had run out of time.
+        degraded: How many answers came from a stage below `STAGE`, which had run out of time.
     """
 
     def __init__(self, published: Sequence[Publication]) -> None:
@@ -71,7 +91,7 @@ class Watch:
                 raise BenchmarkError(f"one answer mixes {version} and {item.model_version} of {item.taste_id!r}")
         if not named:
             raise BenchmarkError(f"an answer for {user_id!r} is empty")
-        if slate.strategy != RUNG:
+        if slate.strategy != STAGE:
             self.degraded += 1
             return {}
         for taste_id, version in named.items():
@@ -94,7 +114,7 @@ class Watch:
 
 
 async def ask_until_current(recommend: Asking, watch: Watch, user_id: str) -> Mapping[str, str]:
-    """Ask until an answer comes from `RUNG`, and check that it names what was acknowledged last.
+    """Ask until an answer comes from `STAGE`, and check that it names what was acknowledged last.
 
     Returns:
         The version of each taste that has items in the answer.
@@ -110,4 +130,4 @@ async def ask_until_current(recommend: Asking, watch: Watch, user_id: str) -> Ma
                 raise BenchmarkError(f"{user_id!r}, {taste_id!r} came from {version}, not from {latest[taste_id]}")
         if named:
             return named
-    raise BenchmarkError(f"{user_id!r} was answered by a stage below {RUNG!r} {_ATTEMPTS} times")
+    raise BenchmarkError(f"{user_id!r} was answered by a stage below {STAGE!r} {_ATTEMPTS} times")

@@ -1,7 +1,7 @@
-"""What a baseline is given and what it answers."""
+"""What a baseline is given and answers, and what bounds all of them: chance and popularity below, the truth above."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.plugins.strategy import Rows
 
-__all__ = ["History", "Ranker", "Recommender", "best_first", "eligible_rows"]
+__all__ = ["History", "Oracle", "Popularity", "Random", "Ranker", "Recommender", "best_first", "eligible_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class History:
         return self.rows[~self.liked]
 
     def part(self, kept: NDArray[np.bool_]) -> "History":
-        """Return the verdicts of a mask, bool ``(n,)``."""
+        """Return the ratings of a mask, bool ``(n,)``."""
         return History(self.rows[kept], self.liked[kept])
 
     def generator(self, seed: int) -> np.random.Generator:
@@ -93,3 +93,50 @@ def best_first(rows: Rows, scores: NDArray[np.float64], count: int) -> Rows:
 def eligible_rows(catalog: Catalog) -> Rows:
     """Return the rows of all tracks that may be recommended: those outside the excluded clusters."""
     return np.flatnonzero(~np.isin(catalog.cluster, list(catalog.excluded_clusters))).astype(np.int32)
+
+
+class Random(Ranker):
+    """Recommends by chance.
+
+    Args:
+        catalog: The catalog.
+        seed: Of the scores; `recommend` draws from the generator that it is given.
+    """
+
+    def __init__(self, catalog: Catalog, seed: int = 0) -> None:
+        super().__init__(catalog)
+        self._seed = seed
+
+    def recommend(self, history: History, count: int, rng: np.random.Generator) -> Rows:
+        """Return rows drawn with equal chances."""
+        rows = np.setdiff1d(self._eligible, history.rows, assume_unique=True)
+        return rng.permutation(rows)[:count]
+
+    def scores(self, history: History, rows: Rows) -> NDArray[np.float64]:
+        """Return scores that say nothing, the same for equal histories."""
+        return history.generator(self._seed).random(len(self.catalog))[rows]
+
+
+class Popularity(Ranker):
+    """Recommends the most popular tracks to everybody."""
+
+    def scores(self, history: History, rows: Rows) -> NDArray[np.float64]:  # noqa: ARG002 - not personal
+        """Return the popularity of each row."""
+        return self.catalog.popularity[rows].astype(np.float64)
+
+
+class Oracle(Ranker):
+    """Recommends what a simulated listener is most likely to like: the ceiling for all others.
+
+    Args:
+        catalog: The catalog.
+        chance: Returns the true chance of a like for each row, float ``(n,)``.
+    """
+
+    def __init__(self, catalog: Catalog, chance: Callable[[Rows], NDArray[np.float64]]) -> None:
+        super().__init__(catalog)
+        self._chance = chance
+
+    def scores(self, history: History, rows: Rows) -> NDArray[np.float64]:  # noqa: ARG002 - knows the truth
+        """Return the true chance of each row."""
+        return self._chance(rows)

@@ -15,7 +15,7 @@ from palate_lab.comparison.baselines.space import ItemSpace
 __all__ = ["MergedLightGBM", "MergedLogistic"]
 
 _SAMPLES: Final = 4
-"""Unrated tracks drawn for each verdict."""
+"""Unrated tracks drawn for each rating."""
 
 _SAMPLE_SHARE: Final = 1.0
 """What all drawn tracks together weigh against all likes together."""

@@ -2,12 +2,11 @@
 
 from palate.catalog.snapshot import Catalog
 
-from palate_lab.comparison.baselines.contract import Recommender
+from palate_lab.comparison.baselines.contract import Popularity, Random, Recommender
 from palate_lab.comparison.baselines.models import MergedLightGBM, MergedLogistic
 from palate_lab.comparison.baselines.per_taste import PerTaste
 from palate_lab.comparison.baselines.similarity import AverageVector, BestScore, MergedCentroid, NearestLiked
 from palate_lab.comparison.baselines.space import ItemSpace
-from palate_lab.comparison.baselines.unpersonal import Popularity, Random
 
 __all__ = ["make_baselines"]
 

@@ -16,11 +16,10 @@ from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.tables import open_console, print_facts, print_line
 
 from palate_lab.evaluation.playlists.judging import Judgement, judge, judge_baselines
-from palate_lab.evaluation.playlists.listeners import PlaylistListener, draw_listeners
-from palate_lab.evaluation.playlists.reading import read_playlists
+from palate_lab.evaluation.playlists.listeners import PlaylistListener, draw_listeners, read_playlists
 from palate_lab.evaluation.playlists.serving import Served, serve_listeners
 from palate_lab.evaluation.playlists.summary import PALATE, print_lines, summarize, write_judgements
-from palate_lab.evaluation.progress import Watcher, show_progress
+from palate_lab.progress import Watcher, show_progress
 
 __all__ = ["evaluate_playlists"]
 

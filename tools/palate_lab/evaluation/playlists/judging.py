@@ -12,7 +12,7 @@ from palate.plugins.strategy import Rows
 from palate_lab.comparison.baselines import Recommender, make_baselines
 from palate_lab.comparison.metrics import ndcg_at, recall_at, tastes_starved, worst_taste_recall
 from palate_lab.evaluation.playlists.listeners import PlaylistListener
-from palate_lab.evaluation.progress import Watcher
+from palate_lab.progress import Watcher
 
 __all__ = ["Judgement", "judge", "judge_baselines"]
 
@@ -82,8 +82,8 @@ def judge_baselines(
     batches = [listeners[start : start + _BATCH] for start in range(0, len(listeners), _BATCH)]
     done: list[Judgement] = []
     work = (joblib.delayed(_judge_batch)(batch, path, depths, seed) for batch in batches)
-    for number, judged in enumerate(joblib.Parallel(n_jobs=jobs, return_as="generator")(work)):
-        watch("fitting baselines", number, len(batches))
+    for judged in joblib.Parallel(n_jobs=jobs, return_as="generator")(work):
+        watch("fitting baselines", 1, len(batches))
         done += judged
     return done
 

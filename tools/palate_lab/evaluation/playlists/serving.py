@@ -14,7 +14,7 @@ from palate.plugins.strategy import Rows
 from palate.v1 import feedback_pb2
 
 from palate_lab.evaluation.playlists.listeners import PlaylistListener
-from palate_lab.evaluation.progress import Watcher
+from palate_lab.progress import Watcher
 
 __all__ = ["DEEPEST", "Served", "serve_listeners"]
 
@@ -68,8 +68,8 @@ def serve_listeners(
     }
     served = []
     with running_server(load_config(None, keys)) as address, Client(address, timeout=_PATIENCE_SECONDS) as client:
-        for number, listener in enumerate(listeners):
-            watch("serving", number, len(listeners))
+        for listener in listeners:
+            watch("serving", 1, len(listeners))
             _tell(client, listener.user_id, catalog.track_ids(listener.likes))
             served.append(_shown(client, listener.user_id, catalog, depth, page_size))
     return served

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from palate_lab.report.lettering import fitted
-from palate_lab.report.pictures.bands import draw_bands
+from palate_lab.report.pictures.progress import draw_bands
 from palate_lab.report.theme import FAINT, INK, MUTED, Sheet, colours_of
 from palate_lab.report.values import Listener
 
@@ -23,7 +23,7 @@ def draw_confidence(listener: Listener) -> Figure:
     """Draw the confidence of the profile and of each taste over the tracks that were rated."""
     sheet = Sheet.of(
         "From the first like to confidence",
-        "Confidence of the profile and of its tastes as verdicts are given; shading shows the stage reached.",
+        "Confidence of the profile and of its tastes as ratings are given; shading shows the stage reached.",
         height=5.85,
     )
     history = listener.history
@@ -49,7 +49,7 @@ def draw_confidence(listener: Listener) -> Figure:
     axes.set_yticks(np.arange(0, 1.01, _TICK))
     axes.grid(axis="y", color=FAINT)
     axes.set_ylabel("confidence")
-    axes.set_xlabel("verdicts given")
+    axes.set_xlabel("ratings given")
     return sheet.figure
 
 

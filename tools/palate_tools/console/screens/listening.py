@@ -12,7 +12,7 @@ from palate_tools.console.screens.models import ModelsScreen
 from palate_tools.console.screens.search import SearchScreen
 from palate_tools.console.screens.slate import SlateScreen
 from palate_tools.console.screens.training import TrainingScreen
-from palate_tools.console.session import DISLIKE, LIKE, Verdict
+from palate_tools.console.session import DISLIKE, LIKE, Rating
 from palate_tools.console.takeover import Takeover
 from palate_tools.console.words import taste_name
 from palate_tools.tables import printable
@@ -33,7 +33,7 @@ class ListeningScreen(SlateScreen):
         Binding("p", "pane", "tastes", tooltip="show the profile in place of the slate, or the slate again"),
         Binding("l", "like", "like", tooltip="like the track, and go to the next"),
         Binding("d", "dislike", "dislike", tooltip="dislike the track, and go to the next"),
-        Binding("u", "undo", "undo", tooltip="take the last verdict back"),
+        Binding("u", "undo", "undo", tooltip="take the last rating back"),
         Binding("r", "recommend", "again", tooltip="recommend from what is known now"),
         Binding("n", "more", "more", tooltip="show the next page of the slate"),
         Binding("slash", "search", "search", key_display="/", tooltip="search the catalog"),
@@ -72,7 +72,7 @@ class ListeningScreen(SlateScreen):
 
     @work
     async def action_undo(self) -> None:
-        """Take the last verdict back."""
+        """Take the last rating back."""
         undone = await self.console.ask(self.console.session.undo)
         if undone is None:
             return
@@ -169,13 +169,13 @@ class ListeningScreen(SlateScreen):
         self._pulse()
 
     @work
-    async def _say(self, verdict: Verdict) -> None:
+    async def _say(self, rating: Rating) -> None:
         line = self.tracks.current
         if line is None:
             return
         if line is not self.tracks.lines[-1]:
             self.tracks.action_cursor_down()
-        await self.judge(line, verdict)
+        await self.judge(line, rating)
 
     @work(exclusive=True, group="takeover")
     async def _take_over(self, takeover: Takeover) -> None:

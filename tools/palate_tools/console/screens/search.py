@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from palate_tools.console.session import DISLIKE, LIKE, Verdict
+from palate_tools.console.session import DISLIKE, LIKE, Rating
 from palate_tools.console.slate_view import Line
 from palate_tools.console.widgets import KeyLine, TrackList
 
@@ -57,7 +57,7 @@ class SearchScreen(Screen[None]):
             return
         tracks, clusters = found
         lines = [
-            Line(number, track, None, session.verdicts.get(track.track_id)) for number, track in enumerate(tracks, 1)
+            Line(number, track, None, session.ratings.get(track.track_id)) for number, track in enumerate(tracks, 1)
         ]
         self.query_one(TrackList).show(lines, clusters)
         self.query_one("#found").border_subtitle = f"{len(lines)} tracks" if lines else "no track has those words"
@@ -67,16 +67,16 @@ class SearchScreen(Screen[None]):
     @work
     async def action_judge(self, name: str) -> None:
         """Record what the listener thinks of the track under the cursor."""
-        verdict: Verdict = LIKE if name == "like" else DISLIKE
+        rating: Rating = LIKE if name == "like" else DISLIKE
         line = self.query_one(TrackList).current
-        if line and await self.console.do(lambda: self.console.session.judge(line.track, verdict)):
-            self.query_one(TrackList).mark(self.console.session.verdicts)
+        if line and await self.console.do(lambda: self.console.session.judge(line.track, rating)):
+            self.query_one(TrackList).mark(self.console.session.ratings)
 
     @work
     async def action_undo(self) -> None:
-        """Take the last verdict back."""
+        """Take the last rating back."""
         if await self.console.ask(self.console.session.undo):
-            self.query_one(TrackList).mark(self.console.session.verdicts)
+            self.query_one(TrackList).mark(self.console.session.ratings)
 
     def action_words(self) -> None:
         """Go to the words."""

@@ -11,8 +11,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
-from palate_tools.console.reason_view import reason_title, reason_view
-from palate_tools.console.session import DISLIKE, LIKE, Slate, Verdict
+from palate_tools.console.profile_view import reason_title, reason_view
+from palate_tools.console.session import DISLIKE, LIKE, Rating, Slate
 from palate_tools.console.slate_view import Line
 from palate_tools.console.widgets import KeyLine, ProfilePane, TrackList
 from palate_tools.console.words import EXPLORED, MARKS, fitting, stage_name
@@ -98,19 +98,19 @@ class SlateScreen(Screen[None]):
         await self.refresh_profile()
         return slate
 
-    async def judge(self, line: Line, verdict: Verdict) -> bool:
+    async def judge(self, line: Line, rating: Rating) -> bool:
         """Record what the listener thinks of a track, and show it; False when the server did not answer."""
         recommendation_id = self.slate.answer.recommendation_id if self.slate else ""
         session = self.console.session
-        if not await self.console.do(lambda: session.judge(line.track, verdict, recommendation_id)):
+        if not await self.console.do(lambda: session.judge(line.track, rating, recommendation_id)):
             return False
         self.mark()
         await self.refresh_profile()
         return True
 
     def mark(self) -> None:
-        """Show the verdicts that stand now."""
-        self.tracks.mark(self.console.session.verdicts)
+        """Show the ratings that stand now."""
+        self.tracks.mark(self.console.session.ratings)
 
     def entitle(self, remark: str) -> None:
         """Say something below the slate; what the signs mean when there is nothing to say."""
@@ -151,7 +151,7 @@ class SlateScreen(Screen[None]):
                 number,
                 pick.track,
                 pick,
-                self.console.session.verdicts.get(pick.track.track_id),
+                self.console.session.ratings.get(pick.track.track_id),
                 renewed=pick.item.model_version not in {"", earlier.get(pick.item.taste_id, pick.item.model_version)},
             )
             for number, pick in enumerate(slate.picks, slate.first)

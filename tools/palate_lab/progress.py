@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 __all__ = ["Watcher", "show_progress"]
 
 Watcher = Callable[[str, int, int], None]
-"""Told what is being done, how far it is and how far it goes."""
+"""Told what is being done, how much more of it is done, and how much there is to do in all."""
 
 
 @contextmanager
@@ -20,9 +20,9 @@ def show_progress() -> Iterator[Watcher]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def watch(what: str, done: int, total: int) -> None:
+        def watch(what: str, more: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done + 1)
+            progress.advance(tasks[what], more)
 
         yield watch

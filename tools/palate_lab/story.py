@@ -13,9 +13,9 @@ from palate.app.logs import set_up_logs
 from palate.client import Client
 from palate.v1 import profile_pb2, recommendation_pb2
 from palate_tools.catalog.bundled import bundled_catalog
-from palate_tools.simulation.clusters import Cluster, read_clusters
 from palate_tools.simulation.kinds import load_kinds
 from palate_tools.simulation.listener import SimulatedListener
+from palate_tools.simulation.tracks import Cluster, read_clusters
 from palate_tools.training.report import TasteReport
 from palate_tools.training.tasks import run_tasks, training_tasks
 
