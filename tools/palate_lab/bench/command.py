@@ -11,8 +11,8 @@ from typing import Final
 
 from palate.catalog.snapshot import Catalog
 from palate_tools.catalog.bundled import bundled_catalog
-from palate_tools.catalog.presenting import plain_console
 from palate_tools.catalog.synthesize import synthesize
+from palate_tools.tables import open_console
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -111,7 +111,7 @@ def measure_all(  # noqa: PLR0913 - an option each
                 say("looking for how long the event loop is held up")
                 blocking = measure_blocking(catalogs[-1], Path(folder) / "blocking")
             models = measure_models(model_plan, Path(folder), say)
-    print_report(results, blocking, models, plain_console())
+    print_report(results, blocking, models, open_console())
     if json_path is not None:
         write_json(results, blocking, models, (plan, model_plan), json_path)
 

@@ -10,6 +10,7 @@ import click
 from palate.catalog.genres import GenreClusters
 from palate.catalog.snapshot import Catalog
 from palate.errors import CatalogError
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from palate_tools.browsing import clusters, track
@@ -18,9 +19,10 @@ from palate_tools.catalog.bundled import bundled_catalog
 from palate_tools.catalog.columns import parse_mapping
 from palate_tools.catalog.findings import Finding, write_findings
 from palate_tools.catalog.genre_report import genres_command
-from palate_tools.catalog.presenting import describe_catalog, describe_import, plain_console
+from palate_tools.catalog.presenting import describe_catalog, describe_import
 from palate_tools.catalog.synthesize import synthesize
 from palate_tools.groups import CommandGroup
+from palate_tools.tables import open_console, print_line
 
 __all__ = ["catalog"]
 
@@ -64,7 +66,7 @@ def build(  # noqa: PLR0913 - an option each
     and rows of one track are merged. Exits with 1 when too many rows were refused, and with 2 when the files
     cannot be used at all.
     """
-    console = plain_console()
+    console = open_console()
     _check_target(out, inputs)
     mapping = parse_mapping(pairs)
     with _progress() as watch:
@@ -92,7 +94,7 @@ def build(  # noqa: PLR0913 - an option each
 def info(file: Path) -> None:
     """Describe a catalog file."""
     with Catalog.open(file) as opened:
-        describe_catalog(opened, file, plain_console())
+        describe_catalog(opened, file, open_console())
 
 
 @catalog.command("synthesize")
@@ -127,7 +129,7 @@ def _say_written(out: Path) -> None:
     with Catalog.open(out) as written:
         size = out.stat().st_size / 1e6
         line = f"wrote {out}: {len(written):,} tracks, version {written.version}, {size:,.1f} MB"
-    plain_console().print(line, soft_wrap=True)
+    print_line(open_console(), line)
 
 
 def _check_target(out: Path, inputs: tuple[Path, ...]) -> None:
@@ -152,7 +154,7 @@ def _write_report(findings: tuple[Finding, ...], path: Path) -> None:
 @contextmanager
 def _progress() -> Iterator[Watcher]:
     """Show a bar on a terminal while something takes its time, and nothing in a pipe."""
-    console = plain_console(stderr=True)
+    console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}

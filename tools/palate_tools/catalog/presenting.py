@@ -6,35 +6,34 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from palate.catalog.snapshot import Catalog
 from palate.domain.track import FEATURES
 from rich.console import Console
-from rich.table import Table
 
 from palate_tools.catalog.build import FileReport, Import
 from palate_tools.catalog.columns import FIELDS
 from palate_tools.catalog.findings import Action, Finding
 from palate_tools.catalog.placing import Placement
+from palate_tools.tables import Column, print_facts, print_line, print_rows
 
-__all__ = ["describe_catalog", "describe_import", "plain_console"]
+__all__ = ["describe_catalog", "describe_import"]
 
 _EXAMPLES: Final = 3
 _LONGEST_VALUE: Final = 100
-_PIPE_WIDTH: Final = 120
 _GENRES_SHOWN: Final = 8
+_CLUSTERS: Final = (Column("genre cluster", narrowest=16), Column("id"), Column("tracks", number=True))
+_FEATURES: Final = (
+    Column("feature"),
+    Column("lowest", number=True),
+    Column("median", number=True),
+    Column("highest", number=True),
+)
 _ABSENT: Final = {
     "id": "ids are made from title and main artist",
     "genres": "tracks are placed by their features",
     "popularity": "set to 0 (unknown)",
 }
-
-
-def plain_console(*, stderr: bool = False) -> Console:
-    """Return a console that writes lines as they are: colours on a terminal only, and no wrapping in a pipe."""
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
-    return console
 
 
 def describe_import(imported: Import, console: Console) -> None:
@@ -65,16 +64,28 @@ def describe_catalog(catalog: Catalog, path: Path, console: Console) -> None:
         "genres": f"{len(catalog.genres):,}",
         "popularity": f"median {np.median(catalog.popularity):.0f}, unknown for {(catalog.popularity == 0).mean():.1%}",
     }
-    _print(console, [f"{name:<14}{value}" for name, value in facts.items()])
-    console.print()
-    console.print(_clusters_table(catalog))
-    console.print()
-    console.print(_features_table(catalog))
+    print_facts(console, facts)
+    print_line(console, "")
+    rows = [
+        [
+            f"{cluster.display_name} (never recommended)" if cluster.excluded else cluster.display_name,
+            cluster.cluster_id,
+            f"{count:,}",
+        ]
+        for cluster, count in zip(catalog.clusters, catalog.track_counts, strict=True)
+    ]
+    print_rows(console, _CLUSTERS, rows)
+    print_line(console, "")
+    print_rows(console, _FEATURES, [_feature_row(name, catalog.features[:, n]) for n, name in enumerate(FEATURES)])
+
+
+def _feature_row(name: str, values: NDArray[np.float32]) -> list[str]:
+    return [name, *(f"{value:.4g}" for value in (values.min(), np.median(values), values.max()))]
 
 
 def _print(console: Console, lines: Iterable[str]) -> None:
     for line in lines:
-        console.print(line, soft_wrap=True)
+        print_line(console, line)
 
 
 def _file_lines(file: FileReport) -> Iterator[str]:
@@ -124,29 +135,3 @@ def _short(value: str) -> str:
         return "empty"
     text = "".join(character if character.isprintable() else "·" for character in value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-
-
-def _clusters_table(catalog: Catalog) -> Table:
-    table = _table("genre cluster", "id")
-    table.add_column("tracks", justify="right")
-    for cluster, count in zip(catalog.clusters, catalog.track_counts, strict=True):
-        name = f"{cluster.display_name} (never recommended)" if cluster.excluded else cluster.display_name
-        table.add_row(name, cluster.cluster_id, f"{count:,}")
-    return table
-
-
-def _features_table(catalog: Catalog) -> Table:
-    table = _table("feature")
-    for heading in ("lowest", "median", "highest"):
-        table.add_column(heading, justify="right")
-    for number, name in enumerate(FEATURES):
-        values = catalog.features[:, number]
-        table.add_row(name, *(f"{value:.4g}" for value in (values.min(), np.median(values), values.max())))
-    return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, show_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
