@@ -15,8 +15,8 @@ from palate.catalog.snapshot import Catalog
 from palate.store import open_store
 from palate_tools.training.due import common_direction
 from palate_tools.training.report import Outcome
-from sklearn.linear_model import LogisticRegression
 from palate_tools.training.tasks import Task, run_tasks
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from palate_lab.bench.models.population import populate, store_config
