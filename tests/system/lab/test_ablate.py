@@ -1,4 +1,4 @@
-"""`palate sceptic`: the tests that a sceptic would ask for are fair ones."""
+"""`palate lab ablate`: the tests are fair ones."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`palate compare`: the same listeners for everybody, and figures that add up."""
+"""`palate lab compare`: the same listeners for everybody, and figures that add up."""
 
 import json
 from dataclasses import fields

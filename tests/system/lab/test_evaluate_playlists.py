@@ -1,4 +1,4 @@
-"""`palate evaluate playlists`: listeners made of playlists, served and compared with baselines."""
+"""`palate lab evaluate playlists`: listeners made of playlists, served and compared with baselines."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence

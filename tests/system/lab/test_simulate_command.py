@@ -1,4 +1,4 @@
-"""`palate simulate`: the same bytes from the same seed, whatever happens on the way."""
+"""`palate lab simulate`: the same bytes from the same seed, whatever happens on the way."""
 
 import json
 import os
@@ -160,7 +160,7 @@ def test_a_run_that_stops_says_that_it_goes_on_only_from_what_is_written(
         monkeypatch.setattr(ResultFolder, "write", write_and_kill)
         stopped = run(address, tmp_path / "out")
     assert 1 == stopped.exit_code
-    assert f"stopped; the same command goes on from what is in {tmp_path / 'out'}" in stopped.output
+    assert f"stopped; the same command continues from what is in {tmp_path / 'out'}" in stopped.output
     (tmp_path / "out" / "listeners-000000.parquet").unlink()
     assert run("localhost:1", tmp_path / "out").output.startswith("Error: no palate server answers")
 

@@ -1,4 +1,4 @@
-"""The page of `palate report`, opened in a real browser."""
+"""The page of `palate lab report`, opened in a real browser."""
 
 import re
 import shutil
@@ -118,7 +118,7 @@ def test_links_lead_to_sections_that_are_there(visit: Visit) -> None:
 
 def test_what_cannot_be_drawn_is_named_with_its_remedy(visit: Visit) -> None:
     """Without a comparison the page says how to get one."""
-    assert "palate compare --out DIR" in visit.page.locator("#not-drawn").inner_text()
+    assert "palate lab compare --out DIR" in visit.page.locator("#not-drawn").inner_text()
 
 
 def test_each_picture_is_a_file_too(demo: Any) -> None:

@@ -1,4 +1,4 @@
-"""`palate report` of a listener of a running server, and what it says of mistakes."""
+"""`palate lab report` of a listener of a running server, and what it says of mistakes."""
 
 from collections.abc import Callable
 from pathlib import Path
