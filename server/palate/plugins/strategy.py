@@ -52,7 +52,7 @@ class Reason:
     Attributes:
         kind: What the reason rests on.
         nearest_liked: Row of the liked track that sounds most alike, or None.
-        features: The features that spoke most for the track with their shares of the score, strongest
+        features: The features that added most to the track's score with their shares of it, strongest
             first; at most three.
         parts: The parts that the score is the sum of, by name.
     """
@@ -118,7 +118,7 @@ class Scores:
 
     Attributes:
         values: float32 ``(n,)``, higher is better.
-        taste_ids: For each track the taste that speaks for it, or empty.
+        taste_ids: For each track the taste that scores it, or empty.
         model_versions: For each track the model that scored it, or empty; empty as a whole without models.
     """
 
@@ -284,7 +284,7 @@ class Strategy(Protocol):
         """Return a slate in the order to show it.
 
         Fewer choices than asked for are filled up from the stages below. Rows that are excluded, repeated or
-        of excluded clusters are dropped by the server.
+        of excluded clusters are dropped by the server, and artists that come too soon are moved down.
         """
 
     def score(self, profile: Profile, rows: Rows, context: Context) -> Scores:
