@@ -10,6 +10,7 @@ from palate.plugins.loader import LEARNER
 from palate_strategies.learners.logistic import LogisticConfig
 from palate_tools.training.resources import load_learners
 from structlog.testing import capture_logs
+from support.learners import Configured
 
 SOUND = "palate_strategies.learners.logistic:Logistic"
 
@@ -32,9 +33,10 @@ def test_the_built_in_learners_are_found_by_their_entry_points() -> None:
 
 def test_a_learner_gets_the_operators_options(tmp_path: Path) -> None:
     """With their types; a misspelt one is refused with the nearest name."""
-    entry_points = found(tmp_path, {"sound": {"sound": SOUND}})
-    loaded = load_learners({"sound": {"variance": "0.5"}}, entry_points=entry_points)["sound"]
-    assert LogisticConfig(variance=0.5) == loaded.learner._config  # type: ignore[attr-defined]  # noqa: SLF001 - what it was called with
+    entry_points = found(tmp_path, {"sound": {"sound": "support.learners:Configured"}})
+    learner = load_learners({"sound": {"variance": "0.5"}}, entry_points=entry_points)["sound"].learner
+    assert isinstance(learner, Configured)
+    assert LogisticConfig(variance=0.5) == learner.config
     with pytest.raises(ConfigError, match=r"training\.options\.sound\.varience: unknown key"):
         load_learners({"sound": {"varience": 1}}, entry_points=entry_points)
 
