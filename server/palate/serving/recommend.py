@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -127,9 +128,12 @@ class RecommendService:
             seed=int.from_bytes(self._digest(listener, str(len(shown)).encode(), size=8)),
             artists_limit=self._artists_limit,
         )
-        slate = await self._router.recommend(
-            listener.profile, request, listener.context, name=query.strategy, deadline=deadline
+        choose = partial(
+            self._router.recommend, listener.profile, context=listener.context, name=query.strategy, deadline=deadline
         )
+        slate = await choose(request)
+        if not slate.items and request.artists:  # only the artists of the page before are left
+            slate = await choose(replace(request, artists=()))
 
         # encode: to the bytes that go out, and into the cache
         answer = _Answer(self._encoded(binding, listener, slate, shown), slate.strategy)
