@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import palate.client
 import palate.errors
 import palate.plugins
 import pytest
 from palate.app.config import Config, StageConfig, TokenConfig
+from palate.catalog.snapshot import Catalog
 from palate.client import Client
+from palate.domain.profile import Profile
 from palate.metrics import Metrics
 from palate.plugins.learner import Learner
-from palate.plugins.strategy import Strategy
+from palate.plugins.strategy import Context, SlateRequest, Strategy
 from palate.rpc.errors import TABLE
 from palate.service_names import SERVICES
 from palate_lab.comparison.measures import METRICS
@@ -213,6 +216,24 @@ def test_every_python_example_is_python(page: Path) -> None:
                     r"palate(_tools|_lab|_strategies)?\.", node.module or ""
                 ):
                     assert [] == [each.name for each in node.names if not is_there(f"{node.module}.{each.name}")]
+
+
+def test_the_strategy_of_the_guide_makes_a_slate(catalog: Catalog, tmp_path: Path) -> None:
+    """Whoever copies it has a strategy that works."""
+    [code, _] = [
+        block for language, block in FENCED.findall(text_of("how-to", "write-a-strategy.md")) if language == "python"
+    ]
+    module = tmp_path / "palate_loudest.py"
+    module.write_text(code, encoding="utf-8")
+    names = runpy.run_path(str(module))
+    strategy = names["Loudest"](names["LoudestConfig"]())
+    request = SlateRequest(limit=10, excluded=np.array([0], dtype=np.int32), artists=(), seed=1)
+    choices = strategy.recommend(Profile("ana"), request, Context(catalog, {}, {}))
+    scores = strategy.score(
+        Profile("ana"), np.array([choice.row for choice in choices], dtype=np.int32), Context(catalog, {}, {})
+    )
+    assert 10 == len(choices)
+    assert [choice.score for choice in choices] == scores.values.tolist()
 
 
 def test_every_file_of_the_architecture_is_there() -> None:
