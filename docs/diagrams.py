@@ -55,7 +55,7 @@ class Step:
 
 def sequence(lanes: Sequence[str], steps: Sequence[Step], description: str) -> str:
     """Return a sequence diagram as SVG."""
-    margin = 80
+    margin = 92
     width = margin + COLUMN * len(lanes) + 10
     body: list[str] = []
     y = TOP
@@ -102,7 +102,7 @@ def _message(message: Message, margin: int, y: int) -> tuple[str, int]:
 
 def _work(work: Work, margin: int, y: int) -> tuple[str, int]:
     x = margin + COLUMN * work.lane + COLUMN // 2
-    lines = wrap(work.text, 22)
+    lines = wrap(work.text, 21)
     files = work.file.split()
     height = 12 + 15 * len(lines) + 13 * len(files)
     shapes = [f'<rect class="box" x="{x - 77}" y="{y}" width="154" height="{height}" rx="5"/>']
@@ -209,7 +209,13 @@ RECOMMEND: Final = sequence(
         ),
         Step(
             "choose",
-            (Work(1, "highest stage first; guard; the stages below fill up", "serving/router.py serving/guard.py"),),
+            (
+                Work(
+                    1,
+                    "highest stage first, stages below fill up; guard third-party answers",
+                    "serving/router.py serving/guard.py",
+                ),
+            ),
         ),
         Step("encode", (Work(1, "slate to bytes, cached", "serving/encode.py"), Message(1, 0, "RecommendResponse"))),
     ],
