@@ -302,7 +302,7 @@ TRAINING: Final = sequence(
             "cross-validate",
             (Work(1, "learners and ranking on the same folds", "fitting.py cross_validation.py calibration.py"),),
         ),
-        Step("decide", (Work(1, "challenger against champion and ranking", "promotion.py"),)),
+        Step("decide", (Work(1, "challenger against champion and ranking", "promotion.py decision.py"),)),
         Step("export", (Work(1, "write ONNX; compare with the native model", "export.py"),)),
         Step(
             "publish",

@@ -102,6 +102,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert [] == [link for link in links if "://" not in link and not leads_somewhere(page, link)]
 
 
+def test_every_page_that_the_code_names_is_there() -> None:
+    """A message or a docstring that leads to a page leads somewhere."""
+    named = {
+        (source.name, page)
+        for folder in ("server", "strategies", "tools")
+        for source in (ROOT / folder).rglob("*.[pt][yo]*")
+        if source.suffix in {".py", ".toml"}
+        for page in re.findall(r"docs/[\w/-]+\.md", source.read_text(encoding="utf-8"))
+    }
+    assert [] == sorted((source, page) for source, page in named if not (ROOT / page).is_file())
+
+
 def test_the_contents_list_every_page_and_the_readme_leads_to_them() -> None:
     """No page is left for a reader to find."""
     listed = re.findall(r"^[\w-]+/[\w-]+$", text_of("index.md"), re.MULTILINE)

@@ -25,7 +25,7 @@ _INTERCEPT_PRECISION: Final = 1.0
 VARIANCES: Final = MappingProxyType({0.0: 0.8, 1.0: 0.2})
 """Variances of the offsets among a listener's tastes, in log-odds squared, each with its prior probability.
 
-That is, four of five listeners need no offsets; ``docs/training.md`` has what other values measure.
+That is, four of five listeners need no offsets; ``docs/research/training.md`` has what other values measure.
 """
 
 _STEPS: Final = 50

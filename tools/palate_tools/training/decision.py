@@ -2,7 +2,7 @@
 
 Held-out figures of a few labels are mostly noise. So every comparison starts from what the same comparison has shown
 on other listeners: a mean gain a label, which counts for as much as `PRIOR_LABELS` labels. The listener's own labels
-are added, and soon outweigh it. ``docs/training.md`` has the measurements.
+are added, and soon outweigh it. ``docs/research/training.md`` has the measurements.
 """
 
 import math

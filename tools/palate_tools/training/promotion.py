@@ -18,7 +18,7 @@ from palate_tools.training.resources import LoadedLearner, Resources
 __all__ = ["Challenger", "Champion", "Promotion"]
 
 GAIN_OVER_RANKING: Final = 0.015
-"""What a model gains over ranking on other listeners, in nats a label; see docs/training.md."""
+"""What a model gains over ranking on other listeners, in nats a label; see docs/research/training.md."""
 
 GAIN_OVER_CHAMPION: Final = 0.005
 """What a model gains over the one before it, which has seen fewer labels."""
