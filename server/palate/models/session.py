@@ -1,6 +1,8 @@
 """One model, loaded and ready: a verified ONNX file in a session of onnxruntime."""
 
 import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
@@ -22,39 +24,49 @@ _WARM_UP: Final = np.random.default_rng(0).normal(size=(16, len(FEATURES))).asty
 """Rows as a catalog has them: normal scores."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class ServedModel:
     """A model of one taste that answers; implements `palate.plugins.strategy.TasteModel`.
 
     Make one with `load`. Its session takes no threads of its own, so that thousands can be open; several threads may
-    ask it at once.
-
-    Args:
-        metadata: What the file says of itself.
-        sha256: Of the file, in hexadecimal digits.
-        session: The session.
-        size_bytes: How much memory it takes, estimated.
+    ask it at once. It is frozen, like everything that a strategy is given.
 
     Attributes:
         metadata: What the file says of itself.
         sha256: Of the file, in hexadecimal digits.
+        session: The session.
         size_bytes: How much memory it takes, estimated.
-        version: The model's version.
-        learner: The learner that trained it.
-        ranking_slope: See `palate.plugins.strategy.TasteModel`.
-        ranking_intercept: See `palate.plugins.strategy.TasteModel`.
-        cluster_offsets: See `palate.plugins.strategy.TasteModel`.
     """
 
-    def __init__(self, metadata: Metadata, sha256: str, session: onnxruntime.InferenceSession, size_bytes: int) -> None:
-        self.metadata = metadata
-        self.sha256 = sha256
-        self.size_bytes = size_bytes
-        self.version = metadata.version
-        self.learner = metadata.learner
-        self.ranking_slope = metadata.ranking_slope
-        self.ranking_intercept = metadata.ranking_intercept
-        self.cluster_offsets = read_only(metadata.cluster_offsets)
-        self._run = session.run
+    metadata: Metadata
+    sha256: str
+    session: onnxruntime.InferenceSession
+    size_bytes: int
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return self.metadata.version
+
+    @property
+    def learner(self) -> str:
+        """The learner that trained it."""
+        return self.metadata.learner
+
+    @property
+    def ranking_slope(self) -> float:
+        """See `palate.plugins.strategy.TasteModel`."""
+        return self.metadata.ranking_slope
+
+    @property
+    def ranking_intercept(self) -> float:
+        """See `palate.plugins.strategy.TasteModel`."""
+        return self.metadata.ranking_intercept
+
+    @property
+    def cluster_offsets(self) -> Mapping[str, float]:
+        """See `palate.plugins.strategy.TasteModel`; a read-only view."""
+        return read_only(self.metadata.cluster_offsets)
 
     @classmethod
     def load(cls, data: bytes, sha256: str) -> Self:
@@ -81,7 +93,7 @@ class ServedModel:
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the calibrated probability of a like for normal scores ``(n, 9)``, float32 ``(n,)``; no offsets."""
-        answer: NDArray[np.float32] = self._run(_OUTPUTS, {INPUT: features})[0]
+        answer: NDArray[np.float32] = self.session.run(_OUTPUTS, {INPUT: features})[0]
         return answer
 
 

@@ -196,23 +196,33 @@ class CatalogIndex(Protocol):
 
 
 class TasteModel(Protocol):
-    """A trained model of one taste, loaded and ready.
+    """A trained model of one taste, opened."""
 
-    Attributes:
-        version: The model's version.
-        learner: The learner that trained it.
-        ranking_slope: With `ranking_intercept`, what turns a ranking score of this listener into log-odds of a
-            like, so that tastes with and without a model can stand in one order.
-        ranking_intercept: See `ranking_slope`.
-        cluster_offsets: By cluster_id, what is to be added to the log-odds of tracks of that cluster: features do
-            not say all that makes a listener like a genre. 0 for clusters that are not there. At most 20 from 0.
-    """
+    @property
+    def version(self) -> str:
+        """The model's version."""
 
-    version: str
-    learner: str
-    ranking_slope: float
-    ranking_intercept: float
-    cluster_offsets: Mapping[str, float]
+    @property
+    def learner(self) -> str:
+        """The learner that trained it."""
+
+    @property
+    def ranking_slope(self) -> float:
+        """With `ranking_intercept`, what turns a ranking score of this listener into log-odds of a like.
+
+        So tastes with and without a model can stand in one order.
+        """
+
+    @property
+    def ranking_intercept(self) -> float:
+        """See `ranking_slope`."""
+
+    @property
+    def cluster_offsets(self) -> Mapping[str, float]:
+        """By cluster_id, what is to be added to the log-odds of tracks of that cluster; at most 20 from 0.
+
+        Features do not say all that makes a listener like a genre. It is 0 for clusters that are not there.
+        """
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the calibrated probability of a like for normal scores ``(n, 9)``, float32 ``(n,)``; no offsets."""
