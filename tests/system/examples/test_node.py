@@ -37,7 +37,7 @@ def test_a_new_listener_walks_from_a_cold_start_to_three_tastes(example: Path, s
     assert (0, "") == (outcome.returncode, outcome.stderr)
     strategies = re.findall(r"^Slate \d, by (\w+)", outcome.stdout, re.MULTILINE)
     assert ("cold_start", "ranking") == (strategies[0], strategies[-1])
-    assert "node has rated 40 tracks; stage neural" in outcome.stdout
+    assert "node has rated 40 tracks; stage ranking" in outcome.stdout
     assert 3 == len(re.findall(r"^  .*: \d+ likes, \d+ dislikes, confidence 0\.\d\d$", outcome.stdout, re.MULTILINE))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from palate.app.config import load_config
-from palate.client import Client, StrategyFailed
+from palate.client import Client, StrategyDeclined
 from palate.errors import PalateError
 from palate.plugins.loader import LEARNER, installed
 from palate.plugins.strategy import Rows
@@ -101,7 +101,7 @@ def _uses_models(strategy: str) -> bool:
 def _turn(listening: Listening, client: Client, tracks: TrackReader, turn: int) -> list[Row]:
     try:
         return listening.play(client, tracks, turn)
-    except StrategyFailed:
+    except StrategyDeclined:
         return listening.of_stage().play(client, tracks, turn)
 
 
@@ -112,7 +112,7 @@ def _rank(listening: Listening, subject: Subject, client: Client, world: World) 
         page = client.recommend(
             listening.user_id, page_size=DEPTH, strategy=listening.habits.strategy, exclude_track_ids=hidden
         )
-    except StrategyFailed:
+    except StrategyDeclined:
         page = client.recommend(listening.user_id, page_size=DEPTH, exclude_track_ids=hidden)
     return world.catalog.rows([item.track_id for item in page.items])
 
