@@ -16,6 +16,7 @@ from urllib.parse import quote
 import grpc
 import psycopg
 import pytest
+import structlog
 from hypothesis import settings
 from palate.app.config import LogConfig, load_config
 from palate.app.embedded import running_server
@@ -44,6 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def logs() -> None:
     """Keep the log as quiet as a server's."""
     set_up_logs(LogConfig(level="warning", format="json"))
+    structlog.configure(cache_logger_on_first_use=False)  # so that a test can capture what any module logs
 
 
 @pytest.fixture(scope="session")

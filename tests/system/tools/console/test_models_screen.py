@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from palate.client import Client
 from palate.store import open_store
 from palate.v1 import feedback_pb2
 from palate_tools.console.retraining import Trainer
-from support.models import like, publish
+from support.models import like, make_record, make_run
 
 Serve = Callable[..., str]
 
@@ -59,12 +60,16 @@ def test_a_model_is_trained_and_watched(address: str, trainer: Trainer, look: An
     asyncio.run(run())
 
 
-def test_an_earlier_model_is_put_back_in_service(serve: Serve, tmp_path: Path, look: Any) -> None:
+def test_an_earlier_model_is_put_back_in_service(
+    serve: Serve, tmp_path: Path, look: Any, make_file: Callable[..., bytes]
+) -> None:
     """The one under the cursor; which serves is seen at once."""
     with closing(open_store(f"sqlite:///{tmp_path / 'palate.db'}")) as store:
         like(store)
-        publish(store, "v1")
-        publish(store, "v2")
+        for version in ("v1", "v2"):
+            file = make_file(version=version)
+            record = make_record(version, sha256=sha256(file).hexdigest(), size_bytes=len(file))
+            assert "" == store.models.publish(record, file, make_run(store, record))
         address = serve()
 
         async def run() -> None:
