@@ -42,10 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def logs() -> None:
-    """Keep the log as quiet as a server's."""
+def logs() -> Iterator[None]:
+    """Keep the log as a quiet server has it, whatever commands that run in this process would have instead."""
     set_up_logs(LogConfig(level="warning", format="json"))
-    structlog.configure(cache_logger_on_first_use=False)  # so that a test can capture what any module logs
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **_: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def begin(tmux: Tmux, server: str, user_id: str, columns: int, **environment: st
     """Start the console in a terminal of some columns and 30 lines."""
     variables = " ".join(f"{name}={value}" for name, value in environment.items())
     exact = "-u COLUMNS -u LINES"  # which readline sets for all that pytest starts, and which are not this terminal's
-    command = f"env {exact} {variables} {PALATE} console {user_id} --server {server}; echo ended with $?; sleep 60"
+    command = f"env {exact} {variables} {PALATE} console {user_id} --server {server}; echo ended with $?; sleep 600"
     tmux("new-session", "-d", "-x", str(columns), "-y", "30", command)
 
 
